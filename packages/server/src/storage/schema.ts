@@ -1,0 +1,260 @@
+/**
+ * The tables as types. Times are integer milliseconds since 1970; flags are 0 or 1; hashes, MACs and nonces are base64url;
+ * `…_cipher` columns hold the field format of core/secrets.ts. One table layout serves every engine.
+ */
+export interface Schema {
+  settings: SettingsTable
+  data_keys: DataKeysTable
+  organizations: OrganizationsTable
+  api_keys: ApiKeysTable
+  domains: DomainsTable
+  users: UsersTable
+  members: MembersTable
+  tokens: TokensTable
+  activations: ActivationsTable
+  sessions: SessionsTable
+  replies: RepliesTable
+  name_failures: NameFailuresTable
+  user_limits: UserLimitsTable
+  audit_heads: AuditHeadsTable
+  audit_events: AuditEventsTable
+}
+
+/** Facts about the installation as a whole. */
+interface SettingsTable {
+  key: string
+  value: string
+}
+
+/** Keys that encrypt fields, wrapped by the keyring. */
+interface DataKeysTable {
+  id: string
+  /** root | fields */
+  purpose: string
+  /** id of the key in the keyring that wraps this one */
+  kek_id: string
+  wrapped: string
+  created_at: number
+}
+
+interface OrganizationsTable {
+  id: string
+  name: string
+  created_at: number
+}
+
+interface ApiKeysTable {
+  organization_id: string
+  id: string
+  name: string
+  /** SHA-256 of the key: 381 random bits need no slow hash */
+  hash: string
+  /** first 6 characters, for display */
+  prefix: string
+  /** auth | read | enroll | admin */
+  scope: string
+  created_at: number
+  expires_at: number | null
+  revoked_at: number | null
+}
+
+interface DomainsTable {
+  organization_id: string
+  id: string
+  name: string
+  type: string
+  key_type: string
+  /** wrong unlock proofs in a row that revoke a token, 1–10 */
+  max_allowed_retries: number
+  /** life of a session in seconds, 30–600 */
+  request_timeout: number
+  /** life of an activation code in days, 1–365 */
+  activation_code_expiration: number
+  request_polling_enabled: number
+  bypass_enabled: number
+  otp_enabled: number
+  /** shortest PIN or passcode */
+  min_length: number
+  /** off | whenAsked | required */
+  number_matching: string
+  /** suspend | notify | revoke */
+  on_fraud: string
+  /** raised with every change that a device must know of */
+  policy_rev: number
+  created_at: number
+}
+
+interface UsersTable {
+  organization_id: string
+  id: string
+  username: string
+  /** what user names are compared by (core/usernames.ts); unique in the organization */
+  username_key: string
+  name: string
+  email: string
+  created_at: number
+}
+
+interface MembersTable {
+  organization_id: string
+  domain_id: string
+  user_id: string
+  /** the user's, repeated here so that a domain's list is one index walk */
+  user_created_at: number
+}
+
+/** One row a token, for good: once revoked or expired it is a tombstone without secrets. */
+interface TokensTable {
+  organization_id: string
+  tid: string
+  domain_id: string
+  user_id: string
+  /** pending | active | revoked | expired; one live row (pending or active) a member */
+  state: string
+
+  code_index: string | null
+  code_cipher: string | null
+  secret_index: string | null
+  secret_cipher: string | null
+  code_expires_at: number | null
+
+  /** the device origin that the phone is bound to */
+  origin: string | null
+  /** JWK as JSON */
+  public_key: string | null
+  thumbprint: string | null
+  /** raised by each rotation; part of the row MAC */
+  key_generation: number
+  /** none | pin | webauthn */
+  factor: string | null
+  /** pin | passcode */
+  factor_kind: string | null
+  pin_key_cipher: string | null
+  credential_id: string | null
+  credential_public_key: string | null
+  credential_sign_count: number | null
+  /** over identity, key and factor: a row changed by SQL is unusable */
+  row_mac: string | null
+
+  push_endpoint_cipher: string | null
+  push_keys_cipher: string | null
+  /** SHA-256 of the endpoint */
+  push_endpoint_hash: string | null
+
+  /** wrong unlock proofs in a row */
+  unlock_failures: number
+  /** wrong numbers in a row */
+  number_failures: number
+  /** sessions created in a row without an approval */
+  unapproved_sessions: number
+  throttled_until: number
+  suspended_until: number
+  suspended_reason: string | null
+  /** validly signed answers in the minute that began at answers_since */
+  answers: number
+  answers_since: number
+
+  device_name: string | null
+  device_platform: string | null
+  device_app: string | null
+  device_persisted: number | null
+  created_at: number
+  activated_at: number | null
+  ended_at: number | null
+  ended_reason: string | null
+}
+
+/** An activation that has begun: at most 5 a token, 10 minutes each. */
+interface ActivationsTable {
+  aid_hash: string
+  organization_id: string
+  tid: string
+  nonce_hash: string
+  created_at: number
+  expires_at: number
+}
+
+interface SessionsTable {
+  organization_id: string
+  sid: string
+  domain_id: string
+  user_id: string
+  /** null where no token takes part */
+  tid: string | null
+  /** push | bypasscode | otp */
+  method: string
+  /** pending | approved | denied | cancelled | expired */
+  state: string
+  reason: string
+  /** the exact bytes that were signed, base64url */
+  challenge: string | null
+  challenge_hash: string | null
+  number_mac: string | null
+  /** wrong numbers in this session */
+  number_failures: number
+  /** validly signed answers in this session */
+  answers: number
+  verdict_mac: string | null
+  /** the approving message and the key it verifies under */
+  evidence_cipher: string | null
+  created_at: number
+  expires_at: number
+  approved_at: number | null
+  ended_at: number | null
+}
+
+/** What a signed message was answered with, so that its retry is judged once and gets the same reply. */
+interface RepliesTable {
+  organization_id: string
+  tid: string
+  jti: string
+  /** the session of an answer, '' for the token's own operations */
+  sid: string
+  payload_hash: string
+  status: number
+  body: string
+  created_at: number
+}
+
+/** Failed activations by typed name, known or not: the name only as a keyed hash. */
+interface NameFailuresTable {
+  name_hash: string
+  failures: number
+  since: number
+}
+
+/** What one user has used up, over all aliases, endpoints and nodes. */
+interface UserLimitsTable {
+  organization_id: string
+  user_id: string
+  /** sessions */
+  kind: string
+  used: number
+  since: number
+}
+
+interface AuditHeadsTable {
+  organization_id: string
+  chain: number
+  seq: number
+  hash: string
+}
+
+interface AuditEventsTable {
+  organization_id: string
+  chain: number
+  seq: number
+  at: number
+  event: string
+  /** api-key | operator | device | server */
+  actor_kind: string
+  actor_id: string
+  domain_id: string | null
+  user_id: string | null
+  tid: string | null
+  sid: string | null
+  /** JSON object */
+  data: string
+  /** HMAC over the previous hash and this row */
+  hash: string
+}

@@ -1,0 +1,129 @@
+import type { Schema } from './schema.ts'
+import { query, type Run, statement } from './statement.ts'
+
+export type UserRow = Schema['users']
+
+type Key = { organizationId: string; userId: string }
+
+const find = statement<Key>()((db, value) =>
+  db
+    .selectFrom('users')
+    .selectAll()
+    .where('organization_id', '=', value('organizationId'))
+    .where('id', '=', value('userId')),
+)
+
+const lock = statement<Key>()((db, value, lock) =>
+  lock(
+    db
+      .selectFrom('users')
+      .selectAll()
+      .where('organization_id', '=', value('organizationId'))
+      .where('id', '=', value('userId')),
+  ),
+)
+
+const findByKey = statement<{ organizationId: string; usernameKey: string }>()((db, value) =>
+  db
+    .selectFrom('users')
+    .selectAll()
+    .where('organization_id', '=', value('organizationId'))
+    .where('username_key', '=', value('usernameKey')),
+)
+
+/** Users, unique in their organization by the key of their name. */
+export const users = (run: Run) => ({
+  find: async (organizationId: string, userId: string): Promise<UserRow | undefined> =>
+    (await run(find({ organizationId, userId })))[0],
+
+  lock: async (organizationId: string, userId: string): Promise<UserRow | undefined> =>
+    (await run(lock({ organizationId, userId })))[0],
+
+  findByKey: async (organizationId: string, usernameKey: string): Promise<UserRow | undefined> =>
+    (await run(findByKey({ organizationId, usernameKey })))[0],
+
+  /** Users by the keys of their names, locked: nobody deletes them before the unit ends. */
+  lockManyByKey: (organizationId: string, usernameKeys: string[]): Promise<UserRow[]> =>
+    run(
+      query((db, lock) =>
+        lock(
+          db
+            .selectFrom('users')
+            .selectAll()
+            .where('organization_id', '=', organizationId)
+            .where('username_key', 'in', usernameKeys)
+            .orderBy('id'),
+        ),
+      ),
+    ),
+
+  /** Page N of the organization's users in the order of their creation. */
+  list: (organizationId: string, page: { limit: number; offset: number }): Promise<UserRow[]> =>
+    run(
+      query((db) =>
+        db
+          .selectFrom('users as page')
+          .innerJoin('users', (join) =>
+            join.onRef('users.organization_id', '=', 'page.organization_id').onRef('users.id', '=', 'page.id'),
+          )
+          .selectAll('users')
+          .where(
+            'page.id',
+            'in',
+            db
+              .selectFrom('users')
+              .select('id')
+              .where('organization_id', '=', organizationId)
+              .orderBy('created_at')
+              .orderBy('id')
+              .limit(page.limit)
+              .offset(page.offset),
+          )
+          .where('page.organization_id', '=', organizationId)
+          .orderBy('users.created_at')
+          .orderBy('users.id'),
+      ),
+    ),
+
+  /** How many of these rows were new: names that exist already are left alone. */
+  insert: async (_organizationId: string, rows: UserRow[]): Promise<number> => {
+    const inserted = await run(
+      query((db) =>
+        db
+          .insertInto('users')
+          .values(rows)
+          .onConflict((conflict) => conflict.doNothing())
+          .returning('id'),
+      ),
+    )
+    return inserted.length
+  },
+
+  update: async (organizationId: string, userId: string, values: { name?: string; email?: string }): Promise<void> => {
+    if (values.name === undefined && values.email === undefined) return
+    await run(
+      query((db) =>
+        db.updateTable('users').set(values).where('organization_id', '=', organizationId).where('id', '=', userId),
+      ),
+    )
+  },
+
+  /** Takes over the names and addresses of these rows, which exist. */
+  overwrite: (_organizationId: string, rows: UserRow[]) =>
+    run(
+      query((db) =>
+        db
+          .insertInto('users')
+          .values(rows)
+          .onConflict((conflict) =>
+            conflict.columns(['organization_id', 'id']).doUpdateSet((row) => ({
+              name: row.ref('excluded.name'),
+              email: row.ref('excluded.email'),
+            })),
+          ),
+      ),
+    ),
+
+  delete: (organizationId: string, userId: string) =>
+    run(query((db) => db.deleteFrom('users').where('organization_id', '=', organizationId).where('id', '=', userId))),
+})
