@@ -1,0 +1,27 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { Limits } from './core/limits.ts'
+import type { Secrets } from './core/secrets.ts'
+import type { PublicKeys } from './core/signed-messages.ts'
+import type { Polls } from './core/sync.ts'
+import type { Events } from './events.ts'
+import type { Storage } from './storage/storage.ts'
+
+export type { Address, Config } from './config.ts'
+export type { Watch } from './events.ts'
+
+/** What a core function may use. Everything that differs between production and a test comes in here. */
+export interface App {
+  config: Config
+  storage: Storage
+  secrets: Secrets
+  events: Events
+  limits: Limits
+  publicKeys: PublicKeys
+  polls: Polls
+  /** milliseconds since 1970 */
+  now(): number
+  /** cryptographically strong random bytes */
+  random(bytes: number): Uint8Array<ArrayBuffer>
+  log: Logger
+}

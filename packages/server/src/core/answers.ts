@@ -1,0 +1,264 @@
+import { fromBase64url } from '@countersign/protocol/base64url.ts'
+import type { Challenge } from '@countersign/protocol/challenge.ts'
+import type { App } from '../app.ts'
+import type { DomainRow } from '../storage/domains.ts'
+import type { SessionRow } from '../storage/sessions.ts'
+import type { TokenRow } from '../storage/tokens.ts'
+import type { Payloads } from './device-schemas.ts'
+import { satisfies } from './domains.ts'
+import { ApiError } from './errors.ts'
+import { earlierReply, type MessageId, type Reply, rememberReply } from './replies.ts'
+import { revokeTokens } from './revocation.ts'
+import { sameSecret } from './secrets.ts'
+import { aboutSession, numberMac, stateOf, verdictMac } from './sessions.ts'
+import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
+import { aboutToken, isIntact, isSuspended } from './tokens.ts'
+import { refuse, transact, type Unit } from './transactions.ts'
+import { bindingOf, countWrongProof, factorRequired, judgeProof } from './unlock.ts'
+
+type Answer = Payloads['answer']
+type Approve = Extract<Answer, { ans: 'approve' }>
+type Deny = Extract<Answer, { ans: 'deny' }>
+
+/** Everything a verdict depends on, read under the locks of token and session. */
+interface Case {
+  unit: Unit
+  token: TokenRow
+  session: SessionRow
+  domain: DomainRow
+  challenge: Challenge
+  /** the message as it came, which is the evidence of an approval */
+  text: string
+}
+
+const answersPerMinuteMax = 20
+const answersPerSessionMax = 10
+const wrongNumbersPerSessionMax = 3
+const wrongNumbersInARowMax = 20
+const suspensionMs = 3_600_000
+const minuteMs = 60_000
+
+/**
+ * Judges a signed answer: each message once, each session at most one final verdict. Everything it changes, counters
+ * included, commits together with its audit event before the device or anybody else hears of it.
+ */
+export async function answerSession(app: App, text: string): Promise<object> {
+  const { token, payload, payloadHash } = await verifyMessage(app, 'answer', text)
+  const uvb = await unlockValue(payload)
+  return transact(app, async (unit) => {
+    const locked = await lockTokens(unit, token, payload)
+    const problem = tokenProblem(app, locked, token)
+    if (problem || !locked) return refuse(problem ?? badSignature())
+    const session = await unit.tx.sessions.lock(token.organization_id, payload.sid)
+    if (session?.tid !== token.tid) return refuse(unknownSession())
+    const { organization_id: organizationId, tid } = token
+    const id: MessageId = { organizationId, tid, jti: payload.jti, payloadHash, sid: session.sid }
+    const earlier = await earlierReply(unit.tx, id)
+    if (earlier) return outcome(earlier)
+    const counted = await countAnswer(app, unit, locked, session)
+    if ('retryAfter' in counted) return refuse(rateLimited(counted.retryAfter))
+    const domain = await unit.tx.domains.find(organizationId, token.domain_id)
+    const challenge = readChallenge(session)
+    if (!domain || !challenge) return refuse(unknownSession())
+    const reply = await judge(app, { unit, token: counted.token, session, domain, challenge, text }, payload, uvb)
+    if (reply === 'malformed') return refuse(malformed())
+    await rememberReply(app, unit.tx, id, reply)
+    return outcome(reply)
+  })
+}
+
+function outcome(reply: Reply) {
+  return 'error' in reply ? refuse(reply.error) : reply.body
+}
+
+/** Which value an unlock proof must be over. The hash in it is the one that was signed; judge() compares it first. */
+function unlockValue(payload: Answer): Promise<Uint8Array> {
+  const hash = fromBase64url(payload.ch) ?? new Uint8Array(32)
+  return bindingOf({ tid: payload.tid, op: 'answer', ref: payload.sid, ans: 'approve', hash })
+}
+
+/** A fraud report touches the user's other sessions, so it locks all their tokens, in the order in which everybody does. */
+async function lockTokens(unit: Unit, token: TokenRow, payload: Answer): Promise<TokenRow | undefined> {
+  const { organization_id: organizationId, user_id, tid } = token
+  if (payload.ans === 'deny' && payload.why === 'not_me') {
+    await unit.tx.tokens.lockLiveOf(organizationId, { userIds: [user_id] })
+  }
+  return unit.tx.tokens.lock(organizationId, tid)
+}
+
+function tokenProblem(app: App, locked: TokenRow | undefined, verified: TokenRow): ApiError | undefined {
+  if (locked?.state !== 'active') return tokenRevoked()
+  if (!isSameKey(locked, verified) || !isIntact(app, locked)) return badSignature()
+  return undefined
+}
+
+/** Counts this answer against the token's minute and the session's ten; durable, since it bounds guessing. */
+async function countAnswer(
+  app: App,
+  unit: Unit,
+  token: TokenRow,
+  session: SessionRow,
+): Promise<{ token: TokenRow } | { retryAfter: number }> {
+  const fresh = app.now() - token.answers_since >= minuteMs
+  const answers = fresh ? 1 : token.answers + 1
+  const answers_since = fresh ? app.now() : token.answers_since
+  if (answers > answersPerMinuteMax) return { retryAfter: Math.ceil((answers_since + minuteMs - app.now()) / 1000) }
+  if (session.answers >= answersPerSessionMax) return { retryAfter: minuteMs / 1000 }
+  await unit.tx.sessions.countAnswer(session.organization_id, session.sid)
+  return { token: { ...token, answers, answers_since } }
+}
+
+/** The order of docs/specs/device-protocol.md §8: state, hash, deny, unlock, number. */
+async function judge(app: App, about: Case, payload: Answer, uvb: Uint8Array): Promise<Reply | 'malformed'> {
+  const { unit, token, session } = about
+  const { state } = stateOf(app, session)
+  const lateReport = state === 'approved' && payload.ans === 'deny' && payload.why === 'not_me'
+  if ((state !== 'pending' && !lateReport) || isSuspended(app, token)) {
+    await saveToken(unit, token)
+    return { error: sessionClosed(isSuspended(app, token) && state === 'pending' ? 'denied' : state) }
+  }
+  if (!sameSecret(session.challenge_hash ?? '', payload.ch)) return challengeMismatch(app, about)
+  if (payload.ans === 'deny') return deny(app, about, payload)
+  return judgeApproval(app, about, payload, uvb)
+}
+
+async function judgeApproval(app: App, about: Case, payload: Approve, uvb: Uint8Array): Promise<Reply | 'malformed'> {
+  const { unit, token, domain, challenge, session } = about
+  const unlockAsked = challenge.unlock !== 'none' || domain.key_type !== 'ONE_STEP'
+  if (!unlockAsked && payload.uv) return 'malformed'
+  if (challenge.match.type === 'none' && payload.num !== undefined) return 'malformed'
+  if (unlockAsked) {
+    const verdict = satisfies(domain, token) ? judgeProof(app, token, payload.uv, uvb) : 'missing'
+    if (verdict === 'missing') {
+      await saveToken(unit, token)
+      return { error: factorRequired() }
+    }
+    if (verdict === 'wrong') return { error: await countWrongProof(app, unit, { token, domain }) }
+  }
+  const unlocked = unlockAsked ? { ...token, unlock_failures: 0 } : token
+  if (challenge.match.type === 'enter' && !isRightNumber(app, session, payload.num)) {
+    return wrongNumber(app, { ...about, token: unlocked })
+  }
+  return approve(app, { ...about, token: unlocked })
+}
+
+async function approve(app: App, { unit, token, session, text }: Case): Promise<Reply> {
+  const at = app.now()
+  const evidence = JSON.stringify({ answer: text, key: JSON.parse(token.public_key ?? 'null') })
+  const place = { table: 'sessions', column: 'evidence_cipher', row: session.sid }
+  const approval = {
+    at,
+    verdictMac: verdictMac(app, session, at),
+    evidenceCipher: app.secrets.encrypt(place, evidence),
+  }
+  if (!(await unit.tx.sessions.approve(session.organization_id, session.sid, approval))) {
+    throw new Error('A locked pending session could not be approved.')
+  }
+  await saveToken(unit, { ...token, number_failures: 0, unapproved_sessions: 0, throttled_until: 0 })
+  const data = { challengeHash: session.challenge_hash, thumbprint: token.thumbprint }
+  unit.audit({ ...aboutSession(session), event: 'session.approved', actor: deviceOf(token), data })
+  unit.wake(session.sid, token.tid)
+  return { body: { sid: session.sid, state: 'approved' } }
+}
+
+async function deny(app: App, about: Case, payload: Deny): Promise<Reply> {
+  const { unit, token, session } = about
+  const late = session.state === 'approved'
+  await endSession(app, about, payload.why)
+  await saveToken(unit, token)
+  const data = { why: payload.why, ...(late ? { late: true } : {}) }
+  unit.audit({ ...aboutSession(session), event: 'session.denied', actor: deviceOf(token), data })
+  if (payload.why === 'not_me') await reportFraud(app, about, late)
+  return { body: { sid: session.sid, state: 'denied' } }
+}
+
+/** Somebody has the password: nothing of this user stays open, and the domain says what becomes of the token (§10). */
+async function reportFraud(app: App, { unit, token, session, domain }: Case, late: boolean): Promise<void> {
+  const { organization_id: organizationId, user_id, tid } = token
+  const others = await unit.tx.sessions.denyPendingOfUser(organizationId, user_id, 'fraud_reported', app.now())
+  unit.wake(...others.flatMap((other) => [other.sid, ...(other.tid === null ? [] : [other.tid])]))
+  const data = { late, reaction: domain.on_fraud, alsoDenied: others.map((other) => other.sid) }
+  unit.audit({ ...aboutSession(session), event: 'session.fraud_reported', actor: deviceOf(token), data })
+  const alarm = late ? 'late_fraud_report' : 'fraud_reported'
+  app.log.warn({ alarm, sid: session.sid, tid }, 'a user says that a request was not theirs')
+  if (domain.on_fraud === 'revoke') {
+    await revokeTokens(app, unit, { organizationId, ...deviceOf(token) }, { tokens: [token], reason: 'fraud_reported' })
+  } else if (domain.on_fraud === 'suspend') await suspend(app, unit, token, 'fraud_reported')
+}
+
+/** No request reaches the token for an hour, and what was open or approved is denied. */
+async function suspend(app: App, unit: Unit, token: TokenRow, reason: string): Promise<void> {
+  const { organization_id: organizationId, tid } = token
+  const suspended_until = app.now() + suspensionMs
+  await saveToken(unit, { ...token, suspended_until, suspended_reason: reason, number_failures: 0 })
+  const denied = await unit.tx.sessions.denyOfTokens(organizationId, [tid], 'suspended', app.now())
+  const data = { reason, until: suspended_until, sessions: denied.map((row) => row.sid) }
+  unit.audit({ ...aboutToken(token), event: 'token.suspended', actor: deviceOf(token), data })
+  unit.wake(tid, ...denied.map((row) => row.sid))
+}
+
+async function wrongNumber(app: App, about: Case): Promise<Reply> {
+  const { unit, session } = about
+  const token = { ...about.token, number_failures: about.token.number_failures + 1 }
+  const failures = session.number_failures + 1
+  const remaining = Math.max(0, wrongNumbersPerSessionMax - failures)
+  await unit.tx.sessions.setNumberFailures(session.organization_id, session.sid, failures)
+  await saveToken(unit, token)
+  const data = { problem: 'number_mismatch', remaining }
+  unit.audit({ ...aboutSession(session), event: 'session.answer_refused', actor: deviceOf(token), data })
+  if (remaining === 0) {
+    await endSession(app, about, 'number_mismatch')
+    unit.audit({
+      ...aboutSession(session),
+      event: 'session.denied',
+      actor: deviceOf(token),
+      data: { why: 'number_mismatch' },
+    })
+  }
+  if (token.number_failures >= wrongNumbersInARowMax) await suspend(app, unit, token, 'number_failures')
+  return { error: new ApiError('number_mismatch', 'That is not the number on the screen.', { extra: { remaining } }) }
+}
+
+async function challengeMismatch(app: App, { unit, token, session }: Case): Promise<Reply> {
+  await saveToken(unit, token)
+  unit.audit({ ...aboutSession(session), event: 'session.challenge_mismatch', actor: deviceOf(token) })
+  app.log.error({ alarm: 'challenge_mismatch', sid: session.sid }, 'a device was shown something else than was asked')
+  return {
+    error: new ApiError('challenge_mismatch', 'What this device shows is not what was asked. Please look again.'),
+  }
+}
+
+async function endSession(app: App, { unit, session }: Case, reason: string): Promise<void> {
+  const { organization_id: organizationId, sid, state } = session
+  if (!(await unit.tx.sessions.end(organizationId, sid, state, { state: 'denied', reason, at: app.now() }))) {
+    throw new Error('A locked session could not be ended.')
+  }
+  unit.wake(sid, ...(session.tid === null ? [] : [session.tid]))
+}
+
+function isRightNumber(app: App, session: SessionRow, number: unknown): boolean {
+  if (typeof number !== 'string' || !/^[0-9]{2,6}$/.test(number)) return false
+  return sameSecret(numberMac(app, session.sid, number), session.number_mac ?? '')
+}
+
+/** The session's challenge as it was frozen; undefined for one that never had any. */
+function readChallenge(session: SessionRow): Challenge | undefined {
+  if (session.challenge === null) return undefined
+  return JSON.parse(Buffer.from(session.challenge, 'base64url').toString('utf8')) as Challenge
+}
+
+function saveToken(unit: Unit, token: TokenRow) {
+  return unit.tx.tokens.updateCounters(token.organization_id, token.tid, token)
+}
+
+function deviceOf(token: TokenRow) {
+  return { kind: 'device', id: token.tid } as const
+}
+
+function unknownSession(): ApiError {
+  return new ApiError('unknown_session', 'There is no such request.')
+}
+
+function sessionClosed(state: string): ApiError {
+  return new ApiError('session_closed', 'This request is over.', { extra: { state } })
+}

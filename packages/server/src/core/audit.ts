@@ -1,0 +1,246 @@
+import type { App } from '../app.ts'
+import type { AuditEventRow, AuditHeadRow } from '../storage/audit.ts'
+import type { Transaction } from '../storage/storage.ts'
+
+/** Everything that is ever written to the audit log. */
+export type AuditEventName =
+  | 'organization.created'
+  | 'api_key.created'
+  | 'domain.created'
+  | 'user.created'
+  | 'user.updated'
+  | 'user.deleted'
+  | 'member.added'
+  | 'member.removed'
+  | 'members.replaced'
+  | 'token.created'
+  | 'token.code_revealed'
+  | 'token.activation_begun'
+  | 'token.activated'
+  | 'token.expired'
+  | 'token.revoked'
+  | 'token.suspended'
+  | 'token.unlock_failed'
+  | 'token.factor_changed'
+  | 'token.key_rotated'
+  | 'token.tampered'
+  | 'session.created'
+  | 'session.refused'
+  | 'session.approved'
+  | 'session.denied'
+  | 'session.cancelled'
+  | 'session.expired'
+  | 'session.answer_refused'
+  | 'session.challenge_mismatch'
+  | 'session.fraud_reported'
+  | 'session.tampered'
+  | 'audit.head_noted'
+
+export interface AuditEvent {
+  organizationId: string
+  event: AuditEventName
+  actor: { kind: 'api-key' | 'operator' | 'device' | 'server'; id: string }
+  domainId?: string
+  userId?: string
+  tid?: string
+  sid?: string
+  /** more that a reader wants to know; never a secret */
+  data?: Record<string, unknown>
+}
+
+/** The server itself, where nobody asked. */
+export const theServer = { kind: 'server', id: '' } as const
+
+/** The chain of the installation, which belongs to no organization. */
+export const installation = ''
+
+const rowsPerInsert = 500
+
+/** Adds the events to the connection's chain of each organization. The chain's head is the last lock of a unit: call it last. */
+export async function appendEvents(app: App, tx: Transaction, events: AuditEvent[]): Promise<void> {
+  const organizations = [...new Set(events.map((event) => event.organizationId))].sort()
+  for (const organizationId of organizations) {
+    const own = events.filter((event) => event.organizationId === organizationId)
+    await appendToChain(app, tx, own, organizationId)
+  }
+}
+
+async function appendToChain(app: App, tx: Transaction, events: AuditEvent[], organizationId: string): Promise<void> {
+  let { seq, hash } = await lockedHead(app, tx, organizationId)
+  const rows = events.map((event) => {
+    const row = { ...rowOf(event, app.now()), chain: tx.chain, seq: ++seq, hash }
+    hash = eventHash(app, hash, row)
+    return { ...row, hash }
+  })
+  for (let from = 0; from < rows.length; from += rowsPerInsert) {
+    await tx.audit.append(organizationId, rows.slice(from, from + rowsPerInsert))
+  }
+  await tx.audit.moveHead(organizationId, tx.chain, seq, hash)
+}
+
+async function lockedHead(app: App, tx: Transaction, organizationId: string): Promise<AuditHeadRow> {
+  const head = await tx.audit.lockHead(organizationId, tx.chain)
+  if (head) return head
+  await tx.audit.createHead(organizationId, tx.chain, genesis(app, organizationId, tx.chain))
+  const created = await tx.audit.lockHead(organizationId, tx.chain)
+  if (!created) throw new Error('An audit chain could not be begun.')
+  return created
+}
+
+function rowOf(event: AuditEvent, at: number): Omit<AuditEventRow, 'chain' | 'seq' | 'hash'> {
+  return {
+    organization_id: event.organizationId,
+    at,
+    event: event.event,
+    actor_kind: event.actor.kind,
+    actor_id: event.actor.id,
+    domain_id: event.domainId ?? null,
+    user_id: event.userId ?? null,
+    tid: event.tid ?? null,
+    sid: event.sid ?? null,
+    data: JSON.stringify(event.data ?? {}),
+  }
+}
+
+/** Where the log was found to be other than it was written. */
+export interface AuditFlaw {
+  organizationId: string
+  chain: number
+  seq: number
+  problem: string
+}
+
+export interface AuditReport {
+  chains: number
+  events: number
+  /** the first bad row; absent when all is well */
+  flaw?: AuditFlaw
+}
+
+/**
+ * Reads every chain from its beginning. Finds a row that was changed, added, removed or moved, and a tail that was cut; with
+ * a noted head also a tail that was cut together with the chain's own head.
+ */
+export async function verifyAudit(app: App, notedHead?: string): Promise<AuditReport> {
+  const heads = await app.storage.audit.heads()
+  const report: AuditReport = { chains: 0, events: 0 }
+  const noted = new NotedHead(notedHead)
+  for (const chain of await chainsOf(app, heads)) {
+    const head = heads.find((row) => row.organization_id === chain.organization_id && row.chain === chain.chain)
+    const { events, flaw } = await verifyChain(app, chain, head, noted)
+    report.chains++
+    report.events += events
+    if (flaw) return { ...report, flaw }
+  }
+  const flaw = noted.flaw()
+  return flaw ? { ...report, flaw } : report
+}
+
+/** Notes where every chain ends, in one event of the installation's chain whose hash stands for all of them. */
+export async function noteHeads(app: App): Promise<string> {
+  const heads = (await app.storage.audit.heads()).map((row) => [row.organization_id, row.chain, row.seq, row.hash])
+  return app.storage.transaction(async (tx) => {
+    const event: AuditEvent = {
+      organizationId: installation,
+      event: 'audit.head_noted',
+      actor: { kind: 'operator', id: 'command-line' },
+      data: { heads },
+    }
+    await appendEvents(app, tx, [event])
+    return (await lockedHead(app, tx, installation)).hash
+  })
+}
+
+type Chain = { organization_id: string; chain: number }
+
+/** The installation's chain first: it holds the noted heads that the others are compared with. */
+async function chainsOf(app: App, heads: AuditHeadRow[]): Promise<Chain[]> {
+  const all = new Map<string, Chain>()
+  for (const { organization_id, chain } of [...heads, ...(await app.storage.audit.chains())]) {
+    all.set(JSON.stringify([organization_id, chain]), { organization_id, chain })
+  }
+  return [...all.values()].sort((a, b) => compare(a.organization_id, b.organization_id) || a.chain - b.chain)
+}
+
+async function verifyChain(
+  app: App,
+  chain: Chain,
+  head: AuditHeadRow | undefined,
+  noted: NotedHead,
+): Promise<{ events: number; flaw?: AuditFlaw }> {
+  const { organization_id: organizationId } = chain
+  const flawAt = (seq: number, problem: string) => ({
+    events,
+    flaw: { organizationId, chain: chain.chain, seq, problem },
+  })
+  let events = 0
+  let last = { seq: 0, hash: genesis(app, organizationId, chain.chain) }
+  for (;;) {
+    const rows = await app.storage.audit.list(organizationId, chain.chain, last.seq, 1_000)
+    for (const row of rows) {
+      if (row.seq !== last.seq + 1) return flawAt(last.seq + 1, 'the row is missing')
+      if (row.hash !== eventHash(app, last.hash, row)) return flawAt(row.seq, 'the row is not as it was written')
+      if (!noted.accepts(row)) return flawAt(row.seq, 'the row is not the one that was noted as the head')
+      last = row
+      events++
+    }
+    if (rows.length === 0) break
+  }
+  if (!head) return flawAt(last.seq, 'the head of the chain is missing')
+  if (head.seq !== last.seq || head.hash !== last.hash) return flawAt(last.seq + 1, 'the end of the chain was cut off')
+  return { events }
+}
+
+/** Compares the chains with a head that was noted elsewhere. */
+class NotedHead {
+  readonly #hash: string | undefined
+  #found = false
+  readonly #expected = new Map<string, string>()
+
+  constructor(hash: string | undefined) {
+    this.#hash = hash
+  }
+
+  /** False when this row takes the place of one that was noted. */
+  accepts(row: AuditEventRow): boolean {
+    const place = JSON.stringify([row.organization_id, row.chain, row.seq])
+    const expected = this.#expected.get(place)
+    this.#expected.delete(place)
+    if (expected !== undefined && expected !== row.hash) return false
+    if (row.hash === this.#hash) this.#expect(row)
+    return true
+  }
+
+  flaw(): AuditFlaw | undefined {
+    if (this.#hash === undefined) return undefined
+    const missing = { organizationId: installation, chain: 0, seq: 0, problem: 'the noted head is not in the log' }
+    if (!this.#found) return missing
+    const [place] = this.#expected.keys()
+    if (place === undefined) return undefined
+    const [organizationId, chain, seq] = JSON.parse(place) as [string, number, number]
+    return { organizationId, chain, seq, problem: 'the row that was noted as the head is missing' }
+  }
+
+  #expect(row: AuditEventRow): void {
+    this.#found = true
+    const { heads = [] } = JSON.parse(row.data) as { heads?: [string, number, number, string][] }
+    for (const [organizationId, chain, seq, hash] of heads) {
+      // The installation's own chain was already read up to here: that this row is in it vouches for what is before.
+      if (organizationId !== installation) this.#expected.set(JSON.stringify([organizationId, chain, seq]), hash)
+    }
+  }
+}
+
+function genesis(app: App, organizationId: string, chain: number): string {
+  return app.secrets.mac('audit', JSON.stringify(['genesis', organizationId, chain]))
+}
+
+function eventHash(app: App, previous: string, row: AuditEventRow): string {
+  const { organization_id, chain, seq, at, event, actor_kind, actor_id, domain_id, user_id, tid, sid, data } = row
+  const fields = [organization_id, chain, seq, at, event, actor_kind, actor_id, domain_id, user_id, tid, sid, data]
+  return app.secrets.mac('audit', JSON.stringify([previous, ...fields]))
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

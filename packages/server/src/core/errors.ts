@@ -1,0 +1,30 @@
+import { type ErrorCode, statusOf } from '@countersign/protocol/errors.ts'
+
+interface Details {
+  /** for the operator's log; never sent */
+  cause?: unknown
+  /** members the device protocol puts beside `errors` */
+  extra?: Record<string, unknown>
+  retryAfterSeconds?: number
+}
+
+/** What a caller did wrong or may not do, in words for the person who reads it. Every front renders it once. */
+export class ApiError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly extra: Record<string, unknown>
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string, details: Details = {}) {
+    super(message, { cause: details.cause })
+    this.code = code
+    this.status = statusOf(code)
+    this.extra = details.extra ?? {}
+    this.retryAfterSeconds = details.retryAfterSeconds
+  }
+}
+
+/** A member of a request that is missing or wrong; the message begins with its name. */
+export function badRequest(field: string, problem: string): ApiError {
+  return new ApiError('api.error.badrequest', `${field}: ${problem}`)
+}

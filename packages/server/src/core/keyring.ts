@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** Key-encryption keys by id; `active` wraps what is new. */
+export interface Keyring {
+  active: string
+  keys: Map<string, Uint8Array>
+}
+
+/** Reads a keyring file. Refuses one that others on this machine can read, and one that holds no usable key. */
+export function readKeyring(file: string): Keyring {
+  const { mode } = statSync(file)
+  if (mode & 0o077) throw new Error(`${file} can be read by others on this machine. Run: chmod 400 ${file}`)
+  const { active, keys } = JSON.parse(readFileSync(file, 'utf8')) as { active: string; keys: Record<string, string> }
+  const decoded = new Map(Object.entries(keys).map(([id, key]) => [id, new Uint8Array(Buffer.from(key, 'base64'))]))
+  for (const [id, key] of decoded) if (key.length !== 32) throw new Error(`${file}: key ${id} is not 32 bytes.`)
+  if (!decoded.has(active)) throw new Error(`${file}: the active key ${active} is not among its keys.`)
+  return { active, keys: decoded }
+}
+
+/** Creates a keyring file with one new key, mode 0400. Whoever comes second gets the first one's. */
+export function createKeyring(file: string): Keyring {
+  const keyring = { active: 'k1', keys: { k1: randomBytes(32).toString('base64') } }
+  const complete = `${file}.${randomBytes(6).toString('hex')}`
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  writeFileSync(complete, `${JSON.stringify(keyring)}\n`, { flag: 'wx', mode: 0o400, flush: true })
+  try {
+    linkSync(complete, file) // fails if the file exists, and nobody ever sees half of it
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+  } finally {
+    unlinkSync(complete)
+  }
+  return readKeyring(file)
+}
+
+/** Whether an error of the file system has this code. */
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

@@ -1,0 +1,157 @@
+/** Counters in this process's memory, for what protects the server itself; those that decide a verdict are in the database. */
+export interface Limits {
+  /** failed activations of one address: 30 in 10 minutes, then a pause that doubles up to an hour */
+  activationFailures: Backoff
+  /** failed activations by typed code, of everybody: 100 a second */
+  activationFailuresOfAll: Window
+  /** malformed, unknown and badly signed messages of one address: 120 a minute */
+  deviceFailures: Window
+  /** validly signed messages of one token: 60 a minute */
+  signedMessages: Window
+  /** runs the activations of one address one after another, so that parallel guesses are counted, too */
+  addressTurns: Turns
+  /** the jtis of syncs, which change nothing and are remembered here only */
+  syncJtis: Seen
+}
+
+/** Counts per key in windows of fixed length. */
+export interface Window {
+  /** seconds until the next try, 0 when one is free */
+  retryAfter(key: string): number
+  count(key: string): void
+}
+
+export interface Backoff extends Window {}
+
+/** A queue per key. */
+export interface Turns {
+  take<T>(key: string, work: () => Promise<T>): Promise<T>
+}
+
+/** Remembers texts for a while. */
+export interface Seen {
+  /** False when it was added before, and not long ago. */
+  add(text: string): boolean
+}
+
+const minuteMs = 60_000
+
+/** Fresh counters; `now` in milliseconds. */
+export function openLimits(now: () => number): Limits {
+  return {
+    activationFailures: backoff(now, { max: 30, windowMs: 10 * minuteMs, pauseMaxMs: 60 * minuteMs }),
+    activationFailuresOfAll: window(now, { max: 100, windowMs: 1_000 }),
+    deviceFailures: window(now, { max: 120, windowMs: minuteMs }),
+    signedMessages: window(now, { max: 60, windowMs: minuteMs }),
+    addressTurns: turns(),
+    syncJtis: seen(now, 10 * minuteMs),
+  }
+}
+
+/** How an address is counted: IPv4 alone, IPv6 by its /64, which is what one household or one attacker has. */
+export function addressKey(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  if (!plain.includes(':')) return plain
+  const [head = '', tail] = plain.split('::')
+  const groups = head.split(':').filter((group) => group !== '')
+  if (tail !== undefined) while (groups.length < 8 - tail.split(':').filter(Boolean).length) groups.push('0')
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')
+}
+
+function window(now: () => number, { max, windowMs }: { max: number; windowMs: number }): Window {
+  const counts = new BoundedMap<{ since: number; count: number }>()
+  const current = (key: string) => {
+    const entry = counts.get(key)
+    return entry && now() - entry.since < windowMs ? entry : undefined
+  }
+  return {
+    retryAfter(key) {
+      const entry = current(key)
+      return entry && entry.count >= max ? Math.ceil((entry.since + windowMs - now()) / 1000) : 0
+    },
+    count(key) {
+      const entry = current(key)
+      if (entry) entry.count++
+      else counts.set(key, { since: now(), count: 1 })
+    },
+  }
+}
+
+function backoff(
+  now: () => number,
+  { max, windowMs, pauseMaxMs }: { max: number; windowMs: number; pauseMaxMs: number },
+): Backoff {
+  const counts = new BoundedMap<{ since: number; count: number; pauseMs: number; pausedUntil: number }>()
+  return {
+    retryAfter(key) {
+      const until = counts.get(key)?.pausedUntil ?? 0
+      return until > now() ? Math.ceil((until - now()) / 1000) : 0
+    },
+    count(key) {
+      const entry = counts.get(key) ?? { since: now(), count: 0, pauseMs: windowMs, pausedUntil: 0 }
+      // Whoever behaved for the longest pause begins anew; until then each pause is twice the one before.
+      if (now() - Math.max(entry.since, entry.pausedUntil) >= pauseMaxMs) entry.pauseMs = windowMs
+      if (now() - entry.since >= windowMs) Object.assign(entry, { since: now(), count: 0 })
+      entry.count++
+      if (entry.count >= max) {
+        entry.pausedUntil = now() + entry.pauseMs
+        entry.pauseMs = Math.min(entry.pauseMs * 2, pauseMaxMs)
+        Object.assign(entry, { since: now(), count: 0 })
+      }
+      counts.set(key, entry)
+    },
+  }
+}
+
+function turns(): Turns {
+  const last = new Map<string, Promise<unknown>>()
+  return {
+    async take(key, work) {
+      const before = last.get(key) ?? Promise.resolve()
+      const own = before.then(work, work)
+      last.set(key, own)
+      try {
+        return await own
+      } finally {
+        if (last.get(key) === own) last.delete(key)
+      }
+    },
+  }
+}
+
+function seen(now: () => number, forMs: number): Seen {
+  const times = new BoundedMap<number>(500_000)
+  return {
+    add(text) {
+      const before = times.get(text)
+      if (before !== undefined && now() - before < forMs) return false
+      times.set(text, now())
+      return true
+    },
+  }
+}
+
+/** A map that forgets its oldest entries when it is full, so that no flood of keys can fill the memory. */
+class BoundedMap<Value> {
+  readonly #entries = new Map<string, Value>()
+  readonly #max: number
+
+  constructor(max = 100_000) {
+    this.#max = max
+  }
+
+  get(key: string): Value | undefined {
+    return this.#entries.get(key)
+  }
+
+  set(key: string, value: Value): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, value)
+    if (this.#entries.size <= this.#max) return
+    const [oldest] = this.#entries.keys()
+    if (oldest !== undefined) this.#entries.delete(oldest)
+  }
+}

@@ -1,0 +1,48 @@
+import type { Organization } from '@countersign/protocol/resources.ts'
+import { codePoints } from '@countersign/protocol/text.ts'
+import type { App } from '../app.ts'
+import { type Actor, type OperatorActor, requirePermission } from './actors.ts'
+import { issueApiKey } from './api-keys.ts'
+import { ApiError, badRequest } from './errors.ts'
+import { newId } from './ids.ts'
+import { available, transact } from './transactions.ts'
+
+const operator = { kind: 'operator', id: 'command-line' } as const
+
+/** The caller's organization. */
+export async function getOrganization(app: App, actor: Actor): Promise<Organization> {
+  requirePermission(actor, 'organization:read')
+  const row = await available(app, () => app.storage.organizations.find(actor.organizationId))
+  if (!row) throw new ApiError('api.error.notfound', 'There is no such organization.')
+  return { name: row.name }
+}
+
+/** Whether there is any organization yet. */
+export async function hasOrganizations(app: App): Promise<boolean> {
+  return (await available(app, () => app.storage.organizations.list(1))).length > 0
+}
+
+/** Someone at the server's own command line, acting in one organization; throws if there is none of that id. */
+export async function operatorOf(app: App, organizationId: string): Promise<OperatorActor> {
+  const row = await available(app, () => app.storage.organizations.find(organizationId))
+  if (!row) throw new ApiError('api.error.notfound', `There is no organization ${organizationId}.`)
+  return { kind: 'operator', organizationId, id: 'command-line', scope: 'admin' }
+}
+
+/** Makes an organization with a first API key, which is shown this once. For the operator of the server only. */
+export async function createOrganization(
+  app: App,
+  input: { name: string },
+): Promise<{ id: string; name: string; apiKey: string }> {
+  const name = input.name.trim()
+  if (codePoints(name) < 1 || codePoints(name) > 128) throw badRequest('name', 'It has 1 to 128 characters.')
+  const id = newId(app)
+  const { apiKey, row } = issueApiKey(app, { organizationId: id, name: 'first key', scope: 'admin' })
+  await transact(app, async ({ tx, audit }) => {
+    await tx.organizations.insert({ id, name, created_at: app.now() })
+    await tx.apiKeys.insert(row)
+    audit({ organizationId: id, event: 'organization.created', actor: operator, data: { name } })
+    audit({ organizationId: id, event: 'api_key.created', actor: operator, data: { id: row.id, prefix: row.prefix } })
+  })
+  return { id, name, apiKey }
+}

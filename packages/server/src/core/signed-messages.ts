@@ -1,0 +1,137 @@
+import type { Operation } from '@countersign/protocol/device-messages.ts'
+import { messageType } from '@countersign/protocol/device-messages.ts'
+import {
+  importPublicKey,
+  type PublicJwk,
+  parseMessage,
+  readPayload,
+  type SignedMessage,
+  thumbprint,
+  verifySignature,
+} from '@countersign/protocol/jws.ts'
+import type { App } from '../app.ts'
+import type { TokenRow } from '../storage/tokens.ts'
+import { type Payloads, readPayloadOf } from './device-schemas.ts'
+import { ApiError } from './errors.ts'
+import { plainHash, sameSecret } from './secrets.ts'
+import { isIntact } from './tokens.ts'
+import { available } from './transactions.ts'
+
+/** A message whose signature is right, and the token it speaks for. */
+export interface Verified<Op extends Operation> {
+  token: TokenRow
+  payload: Payloads[Op]
+  payloadHash: string
+  /** the message itself, which is evidence */
+  text: string
+}
+
+const clockSkewMaxSeconds = 300
+
+/** Verification keys of tokens; importing one costs as much as checking a signature. */
+export type PublicKeys = Map<string, CryptoKey>
+const publicKeysMax = 50_000
+
+/**
+ * Checks a signed message in the order of docs/specs/device-protocol.md §3; the first failure is thrown. The key comes from
+ * the database, never from the message.
+ */
+export async function verifyMessage<Op extends Operation>(app: App, op: Op, text: string): Promise<Verified<Op>> {
+  const message = parseMessage(text, messageType(op))
+  if (!message || !/^[0-9a-f]{40}$/.test(message.kid)) throw malformed()
+  const token = usableToken(app, await available(app, () => app.storage.tokens.findByTid(message.kid)))
+  return { token, text, ...(await verifyFor(app, op, message, token)) }
+}
+
+/** Steps 5 to 7 for a token that was looked up already. */
+export async function verifyFor<Op extends Operation>(app: App, op: Op, message: SignedMessage, token: TokenRow) {
+  const key = await publicKeyOf(app, token)
+  if (!key || !(await verifySignature(message, key))) throw badSignature()
+  const payload = payloadOf(app, op, message)
+  if (app.limits.signedMessages.retryAfter(token.tid) > 0)
+    throw rateLimited(app.limits.signedMessages.retryAfter(token.tid))
+  app.limits.signedMessages.count(token.tid)
+  if (op !== 'answer') checkClock(app, payload.iat)
+  return { payload, payloadHash: payloadHashOf(message) }
+}
+
+/** Step 6: an object of exactly this operation's members, for this server and for the token that signed it. */
+export function payloadOf<Op extends Operation>(app: App, op: Op, message: SignedMessage, tid?: string): Payloads[Op] {
+  const raw = readPayload(message)
+  if (raw && Number.isInteger(raw.v) && raw.v !== 1) throw unsupportedVersion()
+  const payload = raw && readPayloadOf(op, raw)
+  if (!payload || payload.aud !== app.config.deviceUrl) throw malformed()
+  if (payload.tid !== (tid ?? message.kid)) throw malformed()
+  return payload
+}
+
+/** The token that a kid names, if it can sign: revoked ones say so, anything else looks like a wrong signature. */
+export function usableToken(app: App, token: TokenRow | undefined): TokenRow {
+  if (token?.state === 'revoked') throw tokenRevoked()
+  if (token?.state !== 'active') throw badSignature()
+  if (isIntact(app, token)) return token
+  app.log.error({ alarm: 'token.tampered', tid: token.tid }, 'a token’s row was changed behind the server’s back')
+  throw badSignature()
+}
+
+/** Step 7 for everything but answers, whose freshness is the challenge. */
+export function checkClock(app: App, iat: number): void {
+  const time = Math.floor(app.now() / 1000)
+  if (Math.abs(iat - time) <= clockSkewMaxSeconds) return
+  throw new ApiError('clock_skew', 'The clock of this device is wrong; it will be corrected.', { extra: { time } })
+}
+
+/** What tells one payload from another under the same jti. */
+export function payloadHashOf(message: SignedMessage): string {
+  return plainHash(Buffer.from(message.payload).toString('base64url'))
+}
+
+/** Whether a row locked in a unit is still the one that a message was verified against. */
+export function isSameKey(locked: TokenRow, verified: TokenRow): boolean {
+  return locked.thumbprint === verified.thumbprint && locked.key_generation === verified.key_generation
+}
+
+async function publicKeyOf(app: App, token: TokenRow): Promise<CryptoKey | undefined> {
+  if (token.public_key === null || token.thumbprint === null) return undefined
+  const cacheKey = `${token.tid} ${token.key_generation} ${token.public_key}`
+  const cached = app.publicKeys.get(cacheKey)
+  if (cached) return cached
+  const jwk = JSON.parse(token.public_key) as PublicJwk
+  // The row MAC binds the thumbprint: a key that was swapped has another.
+  if (!sameSecret(await thumbprint(jwk), token.thumbprint)) {
+    app.log.error(
+      { alarm: 'token.tampered', tid: token.tid },
+      'a token’s public key was changed behind the server’s back',
+    )
+    return undefined
+  }
+  const key = await importPublicKey(jwk)
+  if (app.publicKeys.size >= publicKeysMax) app.publicKeys.clear()
+  if (key) app.publicKeys.set(cacheKey, key)
+  return key
+}
+
+export function malformed(): ApiError {
+  return new ApiError('malformed', 'The message is not one that this server understands.')
+}
+
+export function badSignature(): ApiError {
+  return new ApiError('bad_signature', 'The message is not signed by an active token of this server.')
+}
+
+export function tokenRevoked(): ApiError {
+  return new ApiError('token_revoked', 'This token was revoked. Ask your administrator for a new activation code.')
+}
+
+export function replayed(): ApiError {
+  return new ApiError('replayed', 'This message was sent before.')
+}
+
+export function rateLimited(retryAfterSeconds: number): ApiError {
+  return new ApiError('rate_limited', 'Too many messages. Please wait a moment.', { retryAfterSeconds })
+}
+
+/** The version that a message names is none of ours. */
+export function unsupportedVersion(): ApiError {
+  return new ApiError('unsupported_version', 'This server speaks version 1 only.', { extra: { versions: [1] } })
+}

@@ -1,0 +1,148 @@
+import type { User } from '@countersign/protocol/resources.ts'
+import type { App } from '../app.ts'
+import type { UserRow } from '../storage/users.ts'
+import { type Actor, requirePermission } from './actors.ts'
+import { ApiError } from './errors.ts'
+import { newId } from './ids.ts'
+import { revokeTokensOf } from './revocation.ts'
+import { available, refuse, transact } from './transactions.ts'
+import { checkEmail, checkName, checkUsername, usernameKey } from './usernames.ts'
+
+/** How many objects a page of the compatible API holds. */
+export const pageSize = 100
+
+export interface NewUser {
+  username: string
+  name?: string | null
+  email?: string | null
+}
+
+/** One page of users, in the order of their creation, and whether there are more. */
+export async function listUsers(
+  app: App,
+  actor: Actor,
+  input: { page: number },
+): Promise<{ users: User[]; more: boolean }> {
+  requirePermission(actor, 'users:read')
+  const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
+  const rows = await available(app, () => app.storage.users.list(actor.organizationId, page))
+  return { users: await usersOf(app, actor, rows.slice(0, pageSize)), more: rows.length > pageSize }
+}
+
+/** The user of that name, in any case; `api.error.notfound.user` if there is none. */
+export async function findUser(app: App, actor: Actor, input: { username: string }): Promise<User> {
+  requirePermission(actor, 'users:read')
+  const key = usernameKey(input.username)
+  const row = await available(app, () => app.storage.users.findByKey(actor.organizationId, key))
+  if (!row) throw noSuchUser()
+  return userOf(app, actor, row)
+}
+
+/** Throws `api.error.conflict.username` when somebody has that name, in whatever case. */
+export async function createUser(app: App, actor: Actor, input: NewUser): Promise<User> {
+  requirePermission(actor, 'users:write')
+  const row = newUserRow(app, actor.organizationId, input)
+  await transact(app, async ({ tx, audit }) => {
+    if ((await tx.users.insert(actor.organizationId, [row])) === 0) {
+      return refuse(new ApiError('api.error.conflict.username', `username: There is a user "${row.username}" already.`))
+    }
+    const data = { username: row.username }
+    audit({ organizationId: actor.organizationId, event: 'user.created', actor, userId: row.id, data })
+  })
+  return userOf(app, actor, row)
+}
+
+export async function getUser(app: App, actor: Actor, input: { userId: string }): Promise<User> {
+  requirePermission(actor, 'users:read')
+  const row = await available(app, () => app.storage.users.find(actor.organizationId, input.userId))
+  if (!row) throw noSuchUser()
+  return userOf(app, actor, row)
+}
+
+/** Changes the name and the address; what is absent or null stays as it is. */
+export async function updateUser(
+  app: App,
+  actor: Actor,
+  input: { userId: string; name?: string | null; email?: string | null },
+): Promise<User> {
+  requirePermission(actor, 'users:write')
+  const changes = { name: changed(input.name, checkName), email: changed(input.email, checkEmail) }
+  const row = await transact(app, async ({ tx, audit }) => {
+    const user = await tx.users.lock(actor.organizationId, input.userId)
+    if (!user) return refuse(noSuchUser())
+    const name = changes.name === '' ? user.username : changes.name
+    await tx.users.update(actor.organizationId, user.id, withoutUndefined({ name, email: changes.email }))
+    const data = { name: name !== undefined, email: changes.email !== undefined }
+    audit({ organizationId: actor.organizationId, event: 'user.updated', actor, userId: user.id, data })
+    return { ...user, ...withoutUndefined({ name, email: changes.email }) }
+  })
+  return userOf(app, actor, row)
+}
+
+/** Deletes a user for good, with memberships and tokens; open sessions are denied, ended ones stay readable. */
+export async function deleteUser(app: App, actor: Actor, input: { userId: string }): Promise<void> {
+  requirePermission(actor, 'users:write')
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    const user = await unit.tx.users.lock(organizationId, input.userId)
+    if (!user) return refuse(noSuchUser())
+    await unit.tx.members.deleteOfUser(organizationId, user.id)
+    await revokeTokensOf(app, unit, actor, { userIds: [user.id], reason: 'user_deleted' })
+    await unit.tx.users.delete(organizationId, user.id)
+    unit.audit({ organizationId, event: 'user.deleted', actor, userId: user.id, data: { username: user.username } })
+  })
+}
+
+/** A user's row from what a request brings; throws on a name or an address that cannot be. */
+export function newUserRow(app: App, organizationId: string, input: NewUser, field = ''): UserRow {
+  const username = checkUsername(input.username, `${field}username`)
+  return {
+    organization_id: organizationId,
+    id: newId(app),
+    username,
+    username_key: usernameKey(username),
+    name: checkName(input.name, username, `${field}name`),
+    email: checkEmail(input.email, `${field}email`),
+    created_at: app.now(),
+  }
+}
+
+/** The reply for one row. */
+export async function userOf(app: App, actor: Actor, row: UserRow): Promise<User> {
+  const [user] = await usersOf(app, actor, [row])
+  if (!user) throw new Error('unreachable: one row makes one user')
+  return user
+}
+
+/** The replies for many rows, with one look-up of all their domains. */
+export async function usersOf(app: App, actor: Actor, rows: UserRow[]): Promise<User[]> {
+  if (rows.length === 0) return []
+  const ids = rows.map((row) => row.id)
+  const pairs = await available(app, () => app.storage.members.domainsOf(actor.organizationId, ids))
+  const domains = Map.groupBy(pairs, (pair) => pair.user_id)
+  return rows.map(({ id, username, name, email }) => ({
+    id,
+    username,
+    name,
+    email,
+    domains: (domains.get(id) ?? []).map((pair) => pair.domain_id),
+    bypasscodes: [],
+    hardware: '',
+  }))
+}
+
+/** Says the same of a user who does not exist and of another organization's. */
+export function noSuchUser(): ApiError {
+  return new ApiError('api.error.notfound.user', 'There is no such user.')
+}
+
+function changed(
+  value: string | null | undefined,
+  check: (value: string, fallback: string) => string,
+): string | undefined {
+  return value === undefined || value === null ? undefined : check(value, '')
+}
+
+function withoutUndefined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never
+}
