@@ -1,0 +1,50 @@
+import type { FastifyReply } from 'fastify'
+import type { App } from '../app.ts'
+import { asApiError, logError, renderError } from './errors.ts'
+import { serialize } from './json.ts'
+import { lingering } from './linger.ts'
+import { commonHeaders, type ListenerKind, listeners } from './listeners.ts'
+import { Answer } from './route.ts'
+
+/** Sends what routes return and what they throw: the one place that knows how an answer looks on the wire. */
+export class Answers {
+  readonly #app: App
+  readonly #kind: ListenerKind
+  readonly #headers: Record<string, string>
+  readonly #stopping: AbortSignal
+
+  constructor(app: App, kind: ListenerKind, stopping: AbortSignal) {
+    this.#app = app
+    this.#kind = kind
+    this.#headers = commonHeaders(kind, app.config)
+    this.#stopping = stopping
+  }
+
+  /** 200 with what a route returned; see ApiRoute. */
+  send(reply: FastifyReply, result: unknown): FastifyReply {
+    const { body, headers } = result instanceof Answer ? result : new Answer(result, {})
+    reply.headers(this.#headers)
+    if (body === undefined) return this.#finish(reply, undefined)
+    reply.header('content-type', listeners[this.#kind].mediaType(reply.request.headers)).headers(headers)
+    return this.#finish(reply, Buffer.from(serialize(body), 'latin1'))
+  }
+
+  /** The envelope for whatever was thrown. */
+  refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
+    const { method, routeOptions } = reply.request
+    const error = asApiError(thrown, this.#kind)
+    logError(this.#app.log, error, `${method} ${routeOptions?.url ?? '(no such path)'}`)
+    const { status, headers, body } = renderError(error)
+    reply.code(status).headers(this.#headers).headers(headers)
+    reply.header('content-type', listeners[this.#kind].mediaType({}))
+    return this.#finish(reply, Buffer.from(body, 'latin1'))
+  }
+
+  // Fastify adds a charset to the content type of a text, and none to that of bytes.
+  #finish(reply: FastifyReply, bytes: Buffer | undefined): FastifyReply {
+    const unread = reply.request.raw.complete === false
+    if (unread || this.#stopping.aborted) reply.header('connection', 'close')
+    if (!unread || !bytes) return reply.send(bytes)
+    return reply.header('content-length', bytes.length).send(lingering(bytes, reply.request.raw))
+  }
+}

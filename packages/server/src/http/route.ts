@@ -1,0 +1,50 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { App } from '../app.ts'
+import type { ApiKeyActor } from '../core/actors.ts'
+
+/** What a route is told of a request. */
+export interface Incoming {
+  /** the path's parameters, percent-decoded */
+  readonly params: Readonly<Record<string, string | undefined>>
+  /** what follows the first `?`, byte for byte; '' if there is none */
+  readonly query: string
+  readonly headers: IncomingHttpHeaders
+  /** who the connection says, or whom a trusted proxy speaks for */
+  readonly clientAddress: string
+  /** the body as it was sent; undefined when it has no byte. Reading it throws when it is not text in the listener's encoding. */
+  readonly text: string | undefined
+  /** aborted when the client hangs up and when the server stops: a route that waits then answers with what it has */
+  readonly signal: AbortSignal
+}
+
+interface RouteData {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** segments that begin with a colon are parameters */
+  path: string
+  /** instead of the listener's limit */
+  bodyBytesMax?: number
+}
+
+/**
+ * A route of the REST API. The key is judged before a byte of the body is read. What `handle` returns is sent with 200: an object
+ * or array as JSON, undefined as an empty body, an Answer with its headers; what it throws goes through errors.ts.
+ */
+export interface ApiRoute extends RouteData {
+  handle(app: App, actor: ApiKeyActor, request: Incoming): Promise<unknown>
+}
+
+/** A route of the device listener, under the same rules as an ApiRoute; who is asking stands in the signed body. */
+export interface DeviceRoute extends RouteData {
+  handle(app: App, request: Incoming): Promise<unknown>
+}
+
+/** A reply with headers of its own. */
+export class Answer {
+  readonly body: unknown
+  readonly headers: Record<string, string>
+
+  constructor(body: unknown, headers: Record<string, string>) {
+    this.body = body
+    this.headers = headers
+  }
+}
