@@ -1,0 +1,35 @@
+import { noteHeads, verifyAudit } from '@countersign/server/main.ts'
+import { Command } from 'commander'
+import { withApp } from './command.ts'
+
+/** `countersign audit …` */
+export function auditCommand(): Command {
+  const audit = new Command('audit').description('The audit log, which shows when it was changed.')
+  audit
+    .command('verify')
+    .description('Read every chain of the log and name the first bad row.')
+    .option('--head <hash>', 'also compare with a head that `audit head` printed earlier')
+    .option('--json', 'print one JSON object')
+    .action(verify)
+  audit
+    .command('head')
+    .description('Note where every chain ends and print the hash that stands for it. Keep it away from this machine.')
+    .action(async () => {
+      process.stdout.write(`${await withApp(noteHeads)}\n`)
+    })
+  return audit
+}
+
+async function verify(options: { head?: string; json?: boolean }): Promise<void> {
+  const report = await withApp((app) => verifyAudit(app, options.head))
+  const { flaw, chains, events } = report
+  if (flaw) process.exitCode = 1
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ok: !flaw, ...report })}\n`)
+  } else if (flaw) {
+    const owner = flaw.organizationId === '' ? 'the installation' : `organization ${flaw.organizationId}`
+    process.stderr.write(`The log of ${owner} is broken: chain ${flaw.chain}, row ${flaw.seq}: ${flaw.problem}.\n`)
+  } else {
+    process.stdout.write(`The audit log is intact: ${events} events in ${chains} chains.\n`)
+  }
+}

@@ -1,0 +1,28 @@
+import { type App, openForCommand, readConfig } from '@countersign/server/main.ts'
+
+/** Runs a short piece of work on the database that the environment names, beside a running server or without one. */
+export async function withApp<T>(work: (app: App) => Promise<T>): Promise<T> {
+  const { app, close } = await openForCommand(readConfig(process.env))
+  try {
+    return await work(app)
+  } finally {
+    await close()
+  }
+}
+
+/** For scripts: one compact JSON object and nothing else. For people: a line a member. */
+export function print(value: object, options: { json?: boolean }): void {
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(value)}\n`)
+    return
+  }
+  const entries = Object.entries(value)
+  const width = Math.max(...entries.map(([name]) => name.length))
+  for (const [name, member] of entries) process.stdout.write(`${name.padEnd(width)}  ${String(member)}\n`)
+}
+
+/** Parses an option that is a whole number. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`"${text}" is not a whole number.`)
+  return Number(text)
+}

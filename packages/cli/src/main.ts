@@ -1,0 +1,46 @@
+import { ApiError, ConfigError } from '@countersign/server/main.ts'
+import { Command, CommanderError } from 'commander'
+import { auditCommand } from './audit.ts'
+import { deviceCommand } from './device.ts'
+import { domainCommand } from './domain.ts'
+import { orgCommand } from './org.ts'
+import { serveCommand } from './serve.ts'
+
+// Whatever this process creates (database, keyring, credentials) is its owner's alone.
+process.umask(0o077)
+
+const program = new Command('countersign')
+  .description('A self-hosted multi-factor authentication server.')
+  .addCommand(serveCommand())
+  .addCommand(orgCommand())
+  .addCommand(domainCommand())
+  .addCommand(deviceCommand())
+  .addCommand(auditCommand())
+  .addHelpText(
+    'after',
+    '\nSettings come from the environment, all with the prefix COUNTERSIGN_; see docs/configuration.md.',
+  )
+
+for (const command of [program, ...program.commands.flatMap((noun) => [noun, ...noun.commands])]) command.exitOverride()
+
+try {
+  await program.parseAsync(process.argv)
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+/** Errors go to standard error in a sentence; a stack is only of use where the mistake is ours. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1 // commander has said it already
+  const expected = error instanceof ApiError || error instanceof ConfigError || hasPlainMessage(error)
+  process.stderr.write(`${expected ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`)
+  return 1
+}
+
+/** Errors that are thrown as such, with a sentence for the operator; programming mistakes have classes of their own. */
+function hasPlainMessage(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    !(error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError)
+  )
+}
