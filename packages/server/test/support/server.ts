@@ -1,0 +1,158 @@
+import { createServer } from 'node:net'
+import { pino } from 'pino'
+import { type Config, readConfig, type Server, startServer } from '../../src/main.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import type { TestDatabase, TestEngine } from './engines.ts'
+import { type People, populate } from './people.ts'
+
+/** Stands still until a test moves it. */
+export interface Clock {
+  now(): number
+  advance(ms: number): void
+}
+
+export interface Reply {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: a test asserts the shape of what it got
+  body: any
+}
+
+/** A real server on a real database, with the clock in the test's hand. */
+export interface TestServer extends People {
+  server: Server
+  app: Server['app']
+  config: Config
+  clock: Clock
+  database: TestDatabase
+  apiUrl: string
+  deviceUrl: string
+  /** everything that was logged, parsed */
+  logged: Record<string, unknown>[]
+  /** A call of the REST API, with acme's key unless told otherwise; `key: null` sends none. */
+  call(method: string, path: string, options?: Call): Promise<Reply>
+  /** A call of the device API. */
+  device(path: string, body: string | object, headers?: Record<string, string>): Promise<Reply>
+  /** The next start is on the same database, as after a crash or an upgrade. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface Call {
+  key?: string | null
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface ServerOptions {
+  settings?: Record<string, string>
+  /** wraps the storage, to make it fail */
+  storage?: (storage: Storage) => Storage
+  /** on this database instead of a new one: a second node */
+  database?: TestDatabase
+  clock?: Clock
+  /** seeds nobody */
+  empty?: boolean
+}
+
+/** 2027-01-15T08:00:00Z, a whole second. */
+export const testEpoch = Date.UTC(2027, 0, 15, 8)
+
+export function fixedClock(start = testEpoch): Clock {
+  let time = start
+  return {
+    now: () => time,
+    advance: (ms) => {
+      time += ms
+    },
+  }
+}
+
+/** Starts a server with two organizations: acme with alice and bob, and another one with mallory. */
+export async function startTestServer(engine: TestEngine, options: ServerOptions = {}): Promise<TestServer> {
+  const database = options.database ?? (await engine.create())
+  const clock = options.clock ?? fixedClock()
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug' }, { write: (line) => void logged.push(JSON.parse(line)) })
+  const config = readConfig(await environment(database, options.settings))
+  const start = () =>
+    startServer(config, { now: clock.now, log, ...(options.storage ? { storage: options.storage } : {}) })
+  let server = await start()
+  const people = options.empty ? ({} as People) : await populate(server.app)
+  return {
+    ...people,
+    config,
+    clock,
+    database,
+    logged,
+    apiUrl: config.apiUrl,
+    deviceUrl: config.deviceUrl,
+    get server() {
+      return server
+    },
+    get app() {
+      return server.app
+    },
+    call: (method, path, call = {}) => callApi(config.apiUrl, people.acme?.apiKey, { method, path, ...call }),
+    device: (path, body, headers) => callDevice(config.deviceUrl, path, body, headers),
+    async restart() {
+      await server.stop()
+      server = await start()
+    },
+    async stop() {
+      await server.stop()
+      if (!options.database) await database.drop()
+    },
+  }
+}
+
+async function environment(database: TestDatabase, settings: Record<string, string> = {}) {
+  return {
+    COUNTERSIGN_DATA: database.data,
+    COUNTERSIGN_DATABASE: database.url,
+    COUNTERSIGN_API_LISTEN: `127.0.0.1:${await freePort()}`,
+    COUNTERSIGN_DEVICE_LISTEN: `127.0.0.1:${await freePort()}`,
+    ...settings,
+  }
+}
+
+async function callApi(
+  url: string,
+  ownKey: string | undefined,
+  { method, path, key = ownKey ?? null, body, headers }: Call & { method: string; path: string },
+): Promise<Reply> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: { ...(key === null ? {} : { authorization: `LoginTC key="${key}"` }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  return replyOf(response)
+}
+
+async function callDevice(
+  url: string,
+  path: string,
+  body: string | object,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  return replyOf(await fetch(`${url}/device/v1/${path}`, { method: 'POST', body: text, headers }))
+}
+
+async function replyOf(response: Response): Promise<Reply> {
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+/** A port that nobody listens on at the moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
