@@ -115,7 +115,10 @@ async function judge(app: App, about: Case, payload: Answer, uvb: Uint8Array): P
   const lateReport = state === 'approved' && payload.ans === 'deny' && payload.why === 'not_me'
   if ((state !== 'pending' && !lateReport) || isSuspended(app, token)) {
     await saveToken(unit, token)
-    return { error: sessionClosed(isSuspended(app, token) && state === 'pending' ? 'denied' : state) }
+    const closedAs = isSuspended(app, token) && state === 'pending' ? 'denied' : state
+    const data = { problem: 'session_closed', state: closedAs, answer: payload.ans }
+    unit.audit({ ...aboutSession(session), event: 'session.answer_refused', actor: deviceOf(token), data })
+    return { error: sessionClosed(closedAs) }
   }
   if (!sameSecret(session.challenge_hash ?? '', payload.ch)) return challengeMismatch(app, about)
   if (payload.ans === 'deny') return deny(app, about, payload)

@@ -18,8 +18,7 @@ export const sessionRoutes: ApiRoute[] = [
     method: 'GET',
     path: '/api/domains/:domainId/sessions/:sessionId',
     async handle(app, actor, request) {
-      const waitMs = waitOf(request)
-      const wait = waitMs > 0 ? { waitMs, signal: request.signal } : {}
+      const wait = { waitMs: waitOf(request), readsOnce: isCClient(request), signal: request.signal }
       return sessionReply(await getSession(app, actor, { ...sessionOf(request), ...wait }), request)
     },
   },
@@ -71,10 +70,14 @@ function readUser(members: Members, request: Incoming): CreateSession['user'] {
 
 // LoginTC's C client 0.1.0, and the PAM module on top of it, percent-encodes the name inside the JSON.
 function otherSpelling(username: string, request: Incoming): { decoded?: string } {
-  if (!/^LoginTC-C\//i.test(request.headers['user-agent'] ?? '')) return {}
+  if (!isCClient(request)) return {}
   const decoded = percentDecode(username)
   refuseUnfit(decoded, 'user.username')
   return decoded === username ? {} : { decoded }
+}
+
+function isCClient(request: Incoming): boolean {
+  return /^LoginTC-C\//i.test(request.headers['user-agent'] ?? '')
 }
 
 /** A list of {key, value}, or what PHP makes of an associative array: an object; of none: null. */
