@@ -28,7 +28,9 @@ async function verify(options: { head?: string; json?: boolean }): Promise<void>
     process.stdout.write(`${JSON.stringify({ ok: !flaw, ...report })}\n`)
   } else if (flaw) {
     const owner = flaw.organizationId === '' ? 'the installation' : `organization ${flaw.organizationId}`
-    process.stderr.write(`The log of ${owner} is broken: chain ${flaw.chain}, row ${flaw.seq}: ${flaw.problem}.\n`)
+    process.stderr.write(
+      `The audit log of ${owner} is not intact: chain ${flaw.chain}, row ${flaw.seq}: ${flaw.problem}.\n`,
+    )
   } else {
     process.stdout.write(`The audit log is intact: ${events} events in ${chains} chains.\n`)
   }

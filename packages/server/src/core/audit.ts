@@ -122,12 +122,10 @@ export interface AuditReport {
  * a noted head also a tail that was cut together with the chain's own head.
  */
 export async function verifyAudit(app: App, notedHead?: string): Promise<AuditReport> {
-  const heads = await app.storage.audit.heads()
   const report: AuditReport = { chains: 0, events: 0 }
   const noted = new NotedHead(notedHead)
-  for (const chain of await chainsOf(app, heads)) {
-    const head = heads.find((row) => row.organization_id === chain.organization_id && row.chain === chain.chain)
-    const { events, flaw } = await verifyChain(app, chain, head, noted)
+  for (const chain of await chainsOf(app)) {
+    const { events, flaw } = await verifyChain(app, chain, noted)
     report.chains++
     report.events += events
     if (flaw) return { ...report, flaw }
@@ -154,41 +152,42 @@ export async function noteHeads(app: App): Promise<string> {
 type Chain = { organization_id: string; chain: number }
 
 /** The installation's chain first: it holds the noted heads that the others are compared with. */
-async function chainsOf(app: App, heads: AuditHeadRow[]): Promise<Chain[]> {
+async function chainsOf(app: App): Promise<Chain[]> {
   const all = new Map<string, Chain>()
-  for (const { organization_id, chain } of [...heads, ...(await app.storage.audit.chains())]) {
+  for (const { organization_id, chain } of [
+    ...(await app.storage.audit.heads()),
+    ...(await app.storage.audit.chains()),
+  ]) {
     all.set(JSON.stringify([organization_id, chain]), { organization_id, chain })
   }
   return [...all.values()].sort((a, b) => compare(a.organization_id, b.organization_id) || a.chain - b.chain)
 }
 
-async function verifyChain(
-  app: App,
-  chain: Chain,
-  head: AuditHeadRow | undefined,
-  noted: NotedHead,
-): Promise<{ events: number; flaw?: AuditFlaw }> {
+async function verifyChain(app: App, chain: Chain, noted: NotedHead): Promise<{ events: number; flaw?: AuditFlaw }> {
   const { organization_id: organizationId } = chain
+  let last = { seq: 0, hash: genesis(app, organizationId, chain.chain) }
   const flawAt = (seq: number, problem: string) => ({
-    events,
+    events: last.seq,
     flaw: { organizationId, chain: chain.chain, seq, problem },
   })
-  let events = 0
-  let last = { seq: 0, hash: genesis(app, organizationId, chain.chain) }
   for (;;) {
+    // The head is read before the rows: whatever it names must then be there, also while the server goes on writing.
+    const head = await app.storage.audit.findHead(organizationId, chain.chain)
+    if (!head) return flawAt(last.seq, 'the head of the chain is missing')
     const rows = await app.storage.audit.list(organizationId, chain.chain, last.seq, 1_000)
     for (const row of rows) {
       if (row.seq !== last.seq + 1) return flawAt(last.seq + 1, 'the row is missing')
       if (row.hash !== eventHash(app, last.hash, row)) return flawAt(row.seq, 'the row is not as it was written')
       if (!noted.accepts(row)) return flawAt(row.seq, 'the row is not the one that was noted as the head')
       last = row
-      events++
     }
-    if (rows.length === 0) break
+    if (rows.length > 0) continue
+    if (head.seq === last.seq && head.hash === last.hash) return { events: last.seq }
+    return flawAt(
+      last.seq + 1,
+      head.seq > last.seq ? 'the end of the chain was cut off' : 'the head of the chain was changed',
+    )
   }
-  if (!head) return flawAt(last.seq, 'the head of the chain is missing')
-  if (head.seq !== last.seq || head.hash !== last.hash) return flawAt(last.seq + 1, 'the end of the chain was cut off')
-  return { events }
 }
 
 /** Compares the chains with a head that was noted elsewhere. */

@@ -49,11 +49,21 @@ const append = statement<AuditEventRow>()((db, value) =>
   }),
 )
 
+const findHead = statement<Chain>()((db, value) =>
+  db
+    .selectFrom('audit_heads')
+    .selectAll()
+    .where('organization_id', '=', value('organizationId'))
+    .where('chain', '=', value('chain')),
+)
+
 /** The audit log: rows are added, never changed. */
 export const audit = (run: Run) => ({
   /** The end of a chain, locked: the last lock a unit takes. */
   lockHead: async (organizationId: string, chain: number): Promise<AuditHeadRow | undefined> =>
     (await run(lockHead({ organizationId, chain })))[0],
+  findHead: async (organizationId: string, chain: number): Promise<AuditHeadRow | undefined> =>
+    (await run(findHead({ organizationId, chain })))[0],
   createHead: (organizationId: string, chain: number, hash: string) => run(createHead({ organizationId, chain, hash })),
   moveHead: (organizationId: string, chain: number, seq: number, hash: string) =>
     run(moveHead({ organizationId, chain, seq, hash })),
