@@ -99,8 +99,10 @@ async function beginByName(app: App, input: Begin): Promise<BeginReply> {
   const taken = await transact(app, ({ tx }) => tx.limits.takeNameTry(nameHash, allowance))
   if (!taken) throw tooManyTries(nameWindowMs / 1000)
   const token = await findPending(app, input.code)
-  const named = sameSecret(typed, token?.username_key ?? '') || isSameAddress(typed, token?.email ?? '')
-  if (token && named) return openActivation(app, token, ({ tx }) => tx.limits.returnNameTry(nameHash))
+  // Both are compared, whatever the first says, and whether there is a token or not.
+  const comparisons = [sameSecret(typed, token?.username_key ?? ''), isSameAddress(typed, token?.email ?? '')]
+  if (token && comparisons.includes(true))
+    return openActivation(app, token, ({ tx }) => tx.limits.returnNameTry(nameHash))
   app.limits.activationFailuresOfAll.count('all')
   throw activationFailed()
 }
@@ -176,7 +178,7 @@ async function verifyActivation(
   const payload = payloadOf(app, 'activate', message, String(raw.tid))
   if (payload.aid !== message.kid) throw malformed()
   checkClock(app, payload.iat)
-  return { payload, payloadHash: payloadHashOf(message) }
+  return { payload, payloadHash: payloadHashOf(app, message) }
 }
 
 async function isOpen(app: App, unit: Unit, token: TokenRow, payload: Payloads['activate']): Promise<boolean> {

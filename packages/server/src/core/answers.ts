@@ -10,11 +10,11 @@ import { ApiError } from './errors.ts'
 import { earlierReply, type MessageId, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
-import { aboutSession, numberMac, stateOf, verdictMac } from './sessions.ts'
 import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
 import { aboutToken, isIntact, isSuspended } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { bindingOf, countWrongProof, factorRequired, judgeProof } from './unlock.ts'
+import { aboutSession, numberMac, stateOf, verdictMac } from './verdicts.ts'
 
 type Answer = Payloads['answer']
 type Approve = Extract<Answer, { ans: 'approve' }>
@@ -61,7 +61,7 @@ export async function answerSession(app: App, text: string): Promise<object> {
     const challenge = readChallenge(session)
     if (!domain || !challenge) return refuse(unknownSession())
     const reply = await judge(app, { unit, token: counted.token, session, domain, challenge, text }, payload, uvb)
-    if (reply === 'malformed') return refuse(malformed())
+    if (reply === 'malformed') throw malformed() // and nothing stays counted (§3)
     await rememberReply(app, unit.tx, id, reply)
     return outcome(reply)
   })

@@ -174,8 +174,10 @@ async function verifyChain(app: App, chain: Chain, noted: NotedHead): Promise<{ 
     // The head is read before the rows: whatever it names must then be there, also while the server goes on writing.
     const head = await app.storage.audit.findHead(organizationId, chain.chain)
     if (!head) return flawAt(last.seq, 'the head of the chain is missing')
-    const rows = await app.storage.audit.list(organizationId, chain.chain, last.seq, 1_000)
+    const after = last.seq === 0 ? Number.MIN_SAFE_INTEGER : last.seq
+    const rows = await app.storage.audit.list(organizationId, chain.chain, after, 1_000)
     for (const row of rows) {
+      if (row.seq <= last.seq) return flawAt(row.seq, 'the row was added')
       if (row.seq !== last.seq + 1) return flawAt(last.seq + 1, 'the row is missing')
       if (row.hash !== eventHash(app, last.hash, row)) return flawAt(row.seq, 'the row is not as it was written')
       if (!noted.accepts(row)) return flawAt(row.seq, 'the row is not the one that was noted as the head')

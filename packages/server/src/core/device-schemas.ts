@@ -27,7 +27,8 @@ export interface Payloads {
 
 const closed = { additionalProperties: false }
 const id = Type.String({ pattern: '^[0-9a-f]{40}$' })
-const text = (maxLength: number) => Type.String({ maxLength })
+// Not every store takes U+0000.
+const text = (maxLength: number) => Type.String({ maxLength, pattern: '^[^\\u0000]*$' })
 const base64url = (bytes: number) =>
   Type.Refine(Type.String({ maxLength: 100 }), (value) => fromBase64url(value)?.length === bytes)
 

@@ -12,8 +12,8 @@ export interface Keyring {
 export function readKeyring(file: string): Keyring {
   const { mode } = statSync(file)
   if (mode & 0o077) throw new Error(`${file} can be read by others on this machine. Run: chmod 400 ${file}`)
-  const { active, keys } = JSON.parse(readFileSync(file, 'utf8')) as { active: string; keys: Record<string, string> }
-  const decoded = new Map(Object.entries(keys).map(([id, key]) => [id, new Uint8Array(Buffer.from(key, 'base64'))]))
+  const { active, keys } = parse(readFileSync(file, 'utf8'), file)
+  const decoded = new Map(keys.map(([id, key]) => [id, new Uint8Array(Buffer.from(String(key), 'base64'))]))
   for (const [id, key] of decoded) if (key.length !== 32) throw new Error(`${file}: key ${id} is not 32 bytes.`)
   if (!decoded.has(active)) throw new Error(`${file}: the active key ${active} is not among its keys.`)
   return { active, keys: decoded }
@@ -38,4 +38,14 @@ export function createKeyring(file: string): Keyring {
 /** Whether an error of the file system has this code. */
 export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
+}
+
+function parse(text: string, file: string): { active: string; keys: [id: string, key: unknown][] } {
+  try {
+    const { active, keys } = JSON.parse(text)
+    return { active, keys: Object.entries(keys) }
+  } catch {
+    // The parser's own message quotes the file.
+    throw new Error(`${file} is not a keyring: {"active":"k1","keys":{"k1":"<32 bytes in base64>"}}.`)
+  }
 }

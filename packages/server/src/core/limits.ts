@@ -137,6 +137,8 @@ function seen(now: () => number, forMs: number): Seen {
 /** A map that forgets its oldest entries when it is full, so that no flood of keys can fill the memory. */
 class BoundedMap<Value> {
   readonly #entries = new Map<string, Value>()
+  /** One walk for good: a new one would pass by every entry that was ever deleted before the oldest. */
+  readonly #oldestFirst = this.#entries.keys()
   readonly #max: number
 
   constructor(max = 100_000) {
@@ -151,7 +153,7 @@ class BoundedMap<Value> {
     this.#entries.delete(key)
     this.#entries.set(key, value)
     if (this.#entries.size <= this.#max) return
-    const [oldest] = this.#entries.keys()
+    const { value: oldest } = this.#oldestFirst.next()
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 }

@@ -69,6 +69,8 @@ export async function replaceMembers(
   const domain = await findDomain(app, actor, input.domainId)
   const wanted = await readList(app, organizationId, input.members)
   await transact(app, async (unit) => {
+    // Of two lists at once the later is the one that holds, and not what both make together.
+    await unit.tx.domains.lock(organizationId, domain.id)
     const counts = { created: 0, added: 0, removed: 0, listed: wanted.size }
     const listed = new Set<string>()
     for (const chunk of chunks([...wanted.values()])) {
@@ -111,14 +113,10 @@ async function ensureUsers(
   chunk: Listed[],
   counts: { created: number },
 ): Promise<UserRow[]> {
-  counts.created += await tx.users.insert(
-    organizationId,
-    chunk.map(({ row }) => row),
-  )
-  const users = await tx.users.lockManyByKey(
-    organizationId,
-    chunk.map(({ row }) => row.username_key),
-  )
+  const rows = chunk.map(({ row }) => row)
+  const keys = rows.map((row) => row.username_key)
+  counts.created += await tx.users.insertOrLock(organizationId, rows)
+  const users = await tx.users.findManyByKey(organizationId, keys)
   const given = new Map(chunk.map((entry) => [entry.row.username_key, entry.given]))
   const changes = users.flatMap((user) => {
     const { name = user.name, email = user.email } = given.get(user.username_key) ?? {}

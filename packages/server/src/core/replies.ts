@@ -2,6 +2,7 @@ import { statusOf } from '@countersign/protocol/errors.ts'
 import type { App } from '../app.ts'
 import type { Transaction } from '../storage/storage.ts'
 import { ApiError } from './errors.ts'
+import { sameSecret } from './secrets.ts'
 import { replayed } from './signed-messages.ts'
 
 /** Which message a reply belongs to. */
@@ -21,7 +22,7 @@ export type Reply = { body: object } | { error: ApiError }
 export async function earlierReply(tx: Transaction, id: MessageId): Promise<Reply | undefined> {
   const row = await tx.replies.find(id.organizationId, id.tid, id.jti)
   if (!row) return undefined
-  if (row.payload_hash !== id.payloadHash) return { error: replayed() }
+  if (!sameSecret(row.payload_hash, id.payloadHash)) return { error: replayed() }
   const stored = JSON.parse(row.body)
   return row.status === 200
     ? { body: stored }

@@ -20,7 +20,7 @@ export interface FieldPlace {
 }
 
 /** What each derived key is for. A key is never used for two things. */
-export type MacPurpose = 'index' | 'row' | 'verdict' | 'number' | 'audit'
+export type MacPurpose = 'index' | 'row' | 'verdict' | 'number' | 'audit' | 'reply'
 
 /** All that needs a key of the server. Nothing it returns or throws holds a key or a clear text it was not asked for. */
 export interface Secrets {
@@ -31,7 +31,7 @@ export interface Secrets {
   decrypt(place: FieldPlace, cipher: string): string
 }
 
-const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit']
+const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit', 'reply']
 
 /**
  * Unwraps the installation's keys, and makes them in an empty database. On a database that has keys a missing or a wrong

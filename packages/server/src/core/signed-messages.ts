@@ -13,7 +13,7 @@ import type { App } from '../app.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { type Payloads, readPayloadOf } from './device-schemas.ts'
 import { ApiError } from './errors.ts'
-import { plainHash, sameSecret } from './secrets.ts'
+import { sameSecret } from './secrets.ts'
 import { isIntact } from './tokens.ts'
 import { available } from './transactions.ts'
 
@@ -37,10 +37,16 @@ const publicKeysMax = 50_000
  * the database, never from the message.
  */
 export async function verifyMessage<Op extends Operation>(app: App, op: Op, text: string): Promise<Verified<Op>> {
-  const message = parseMessage(text, messageType(op))
-  if (!message || !/^[0-9a-f]{40}$/.test(message.kid)) throw malformed()
+  const message = parseTokenMessage(op, text)
+  if (!message) throw malformed()
   const token = usableToken(app, await available(app, () => app.storage.tokens.findByTid(message.kid)))
   return { token, text, ...(await verifyFor(app, op, message, token)) }
+}
+
+/** Steps 1 to 3: a message whose kid can be a tid; undefined for anything else. */
+export function parseTokenMessage(op: Operation, text: string): SignedMessage | undefined {
+  const message = parseMessage(text, messageType(op))
+  return message && /^[0-9a-f]{40}$/.test(message.kid) ? message : undefined
 }
 
 /** Steps 5 to 7 for a token that was looked up already. */
@@ -52,7 +58,7 @@ export async function verifyFor<Op extends Operation>(app: App, op: Op, message:
     throw rateLimited(app.limits.signedMessages.retryAfter(token.tid))
   app.limits.signedMessages.count(token.tid)
   if (op !== 'answer') checkClock(app, payload.iat)
-  return { payload, payloadHash: payloadHashOf(message) }
+  return { payload, payloadHash: payloadHashOf(app, message) }
 }
 
 /** Step 6: an object of exactly this operation's members, for this server and for the token that signed it. */
@@ -81,9 +87,12 @@ export function checkClock(app: App, iat: number): void {
   throw new ApiError('clock_skew', 'The clock of this device is wrong; it will be corrected.', { extra: { time } })
 }
 
-/** What tells one payload from another under the same jti. */
-export function payloadHashOf(message: SignedMessage): string {
-  return plainHash(Buffer.from(message.payload).toString('base64url'))
+/**
+ * What tells one payload from another under the same jti. Keyed: a payload holds an unlock proof, and a plain hash of it would
+ * let whoever has the database and the phone search for the PIN.
+ */
+export function payloadHashOf(app: App, message: SignedMessage): string {
+  return app.secrets.mac('reply', Buffer.from(message.payload).toString('base64url'))
 }
 
 /** Whether a row locked in a unit is still the one that a message was verified against. */

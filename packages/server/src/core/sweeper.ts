@@ -1,8 +1,8 @@
 import type { App } from '../app.ts'
 import { theServer } from './audit.ts'
-import { aboutSession, approvalValidMs } from './sessions.ts'
 import { expireLapsed } from './tokens.ts'
 import { transact } from './transactions.ts'
+import { aboutSession, approvalValidMs } from './verdicts.ts'
 
 const batch = 200
 const replyLifeMs = 600_000

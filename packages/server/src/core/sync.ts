@@ -1,16 +1,14 @@
 import type { ClosedState, SyncReply, SyncRequest, SyncResult } from '@countersign/protocol/device-messages.ts'
-import { messageType } from '@countersign/protocol/device-messages.ts'
-import { parseMessage } from '@countersign/protocol/jws.ts'
 import type { App, Watch } from '../app.ts'
 import type { DomainRow } from '../storage/domains.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { countFailure } from './device-failures.ts'
 import { policyOf, satisfies } from './domains.ts'
 import { ApiError } from './errors.ts'
-import { stateOf } from './sessions.ts'
 import {
   badSignature,
   malformed,
+  parseTokenMessage,
   rateLimited,
   replayed,
   tokenRevoked,
@@ -19,6 +17,7 @@ import {
 } from './signed-messages.ts'
 import { isIntact, isSuspended } from './tokens.ts'
 import { available } from './transactions.ts'
+import { stateOf } from './verdicts.ts'
 
 /** A token as a poll left it: one that may hear of its requests, or the reason why not. */
 type Polled = { kid: string; token: TokenRow } | { kid: string; refusal: ApiError }
@@ -107,7 +106,7 @@ export function openPolls(): Polls {
 
 /** All signatures, with one look-up of all the tokens. */
 async function verifyAll(app: App, texts: string[]): Promise<Polled[]> {
-  const messages = texts.map((text) => ({ message: parseMessage(text, messageType('sync')) }))
+  const messages = texts.map((text) => ({ message: parseTokenMessage('sync', text) }))
   const kids = [...new Set(messages.flatMap(({ message }) => (message ? [message.kid] : [])))]
   const rows = kids.length > 0 ? await available(app, () => app.storage.tokens.findManyByTid(kids)) : []
   const seen = new Set<string>()

@@ -50,6 +50,7 @@ export async function changeFactor(app: App, text: string): Promise<object> {
 export async function rotateKey(app: App, text: string): Promise<object> {
   const message = await verifyMessage(app, 'rotate', text)
   const { tid, jti, key, uv } = message.payload
+  if (uv && message.token.factor === 'none') throw malformed()
   await verifyNewKey(app, message.payload)
   const print = await thumbprint(key)
   const uvb = await bindingOf({ tid, op: 'rotate', ref: jti, ans: 'rotate', hash: sha256Bytes(print) })

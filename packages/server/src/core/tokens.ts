@@ -31,16 +31,15 @@ export async function createToken(app: App, actor: Actor, input: Member): Promis
   const { organizationId } = actor
   const fresh = newToken(app, domain, user)
   return transact(app, async (unit) => {
+    // Whoever creates a token for this member holds this lock, so that two requests at once get one code.
     if (!(await unit.tx.members.lock(organizationId, domain.id, user.id))) return refuse(noSuchUser())
     await expireLapsed(app, unit, organizationId, input)
-    if (await unit.tx.tokens.insert(fresh.row)) {
-      const event = 'token.created'
-      unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: fresh.row.tid })
-      return fresh.issued
-    }
-    const token = await unit.tx.tokens.findLive(organizationId, domain.id, user.id)
-    if (!token) throw new Error('A token neither exists nor could be created.')
-    return issuedOf(app, token, user.username)
+    const token = await unit.tx.tokens.lockLive(organizationId, domain.id, user.id)
+    if (token) return issuedOf(app, token, user.username)
+    await unit.tx.tokens.insert(fresh.row)
+    const event = 'token.created'
+    unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: fresh.row.tid })
+    return fresh.issued
   })
 }
 

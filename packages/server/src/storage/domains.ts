@@ -11,10 +11,22 @@ const find = statement<{ organizationId: string; domainId: string }>()((db, valu
     .where('id', '=', value('domainId')),
 )
 
+const lock = statement<{ organizationId: string; domainId: string }>()((db, value, lock) =>
+  lock(
+    db
+      .selectFrom('domains')
+      .selectAll()
+      .where('organization_id', '=', value('organizationId'))
+      .where('id', '=', value('domainId')),
+  ),
+)
+
 /** Domains. */
 export const domains = (run: Run) => ({
   find: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
     (await run(find({ organizationId, domainId })))[0],
+  lock: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
+    (await run(lock({ organizationId, domainId })))[0],
   /** Of several organizations at once: a device may hold tokens of each. */
   findMany: (keys: { organization_id: string; domain_id: string }[]): Promise<DomainRow[]> =>
     run(

@@ -131,10 +131,9 @@ const findByCode = statement<{ codeIndex: string }>()((db, value) =>
     .where('tokens.state', '=', 'pending'),
 )
 
-const insert = statement<NewToken>()((db, value) =>
-  db
-    .insertInto('tokens')
-    .values({
+const insert = statement<NewToken>()(
+  (db, value) =>
+    db.insertInto('tokens').values({
       organization_id: value('organization_id'),
       tid: value('tid'),
       domain_id: value('domain_id'),
@@ -154,9 +153,7 @@ const insert = statement<NewToken>()((db, value) =>
       suspended_until: 0,
       answers: 0,
       answers_since: 0,
-    } as never) // the columns left out are nullable
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('tid'),
+    } as never), // the columns left out are nullable
 )
 
 const activate = statement<Key & ActivatedToken & { now: number }>()((db, value) =>
@@ -272,8 +269,8 @@ export const tokens = (run: Run) => ({
   /** Whoever types a code does not say whose it is either. */
   findByCode: async (codeIndex: string): Promise<PendingToken | undefined> => (await run(findByCode({ codeIndex })))[0],
 
-  /** False when the member has a live token already. */
-  insert: async (row: NewToken): Promise<boolean> => (await run(insert(row))).length === 1,
+  /** Throws when the member has a live token already. */
+  insert: (row: NewToken) => run(insert(row)),
 
   /** Consumes the code: false when the token is no longer pending or its code has lapsed. */
   activate: async (organizationId: string, tid: string, now: number, values: ActivatedToken): Promise<boolean> =>

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -42,18 +43,14 @@ export const users = (run: Run) => ({
   findByKey: async (organizationId: string, usernameKey: string): Promise<UserRow | undefined> =>
     (await run(findByKey({ organizationId, usernameKey })))[0],
 
-  /** Users by the keys of their names, locked: nobody deletes them before the unit ends. */
-  lockManyByKey: (organizationId: string, usernameKeys: string[]): Promise<UserRow[]> =>
+  findManyByKey: (organizationId: string, usernameKeys: string[]): Promise<UserRow[]> =>
     run(
-      query((db, lock) =>
-        lock(
-          db
-            .selectFrom('users')
-            .selectAll()
-            .where('organization_id', '=', organizationId)
-            .where('username_key', 'in', usernameKeys)
-            .orderBy('id'),
-        ),
+      query((db) =>
+        db
+          .selectFrom('users')
+          .selectAll()
+          .where('organization_id', '=', organizationId)
+          .where('username_key', 'in', usernameKeys),
       ),
     ),
 
@@ -93,6 +90,28 @@ export const users = (run: Run) => ({
           .insertInto('users')
           .values(rows)
           .onConflict((conflict) => conflict.doNothing())
+          .returning('id'),
+      ),
+    )
+    return inserted.length
+  },
+
+  /**
+   * Creates users, and locks those whose names exist already: nobody deletes them before the unit ends. Row by row, so that
+   * two lists in the order of their keys cannot deadlock. Returns how many were new.
+   */
+  insertOrLock: async (_organizationId: string, rows: UserRow[]): Promise<number> => {
+    const inserted = await run(
+      query((db) =>
+        db
+          .insertInto('users')
+          .values(rows)
+          .onConflict((conflict) =>
+            conflict
+              .columns(['organization_id', 'username_key'])
+              .doUpdateSet((row) => ({ name: row.ref('users.name') }))
+              .where(sql<boolean>`1 = 0`),
+          )
           .returning('id'),
       ),
     )

@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto'
+import { createHash, randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Query, Run } from '../statement.ts'
@@ -118,6 +118,7 @@ function nameOf(sql: string): string | undefined {
 class Channel {
   readonly #url: string
   readonly #onError: (error: Error) => void
+  readonly #name = randomUUID()
   #listener: ((message: string | undefined) => void) | undefined
   #client: pg.Client | undefined
   #waiting = new Set<string>()
@@ -163,7 +164,9 @@ class Channel {
       if (!this.#closed) void this.#connect()
     })
     client.on('notification', ({ payload }) => {
-      for (const message of payload?.split(' ') ?? []) this.#listener?.(message)
+      const [sender, ...messages] = payload?.split(' ') ?? []
+      if (sender === this.#name) return // this process knows already
+      for (const message of messages) this.#listener?.(message)
     })
     await client.connect()
     await client.query(`LISTEN ${channel}`)
@@ -177,7 +180,9 @@ class Channel {
       const batch = [...this.#waiting].slice(0, 150) // 150 ids of 40 characters stay below NOTIFY's 8,000 bytes
       for (const message of batch) this.#waiting.delete(message)
       // A message that is lost here is found when the other node's poll ends and reads again.
-      await this.#client.query('SELECT pg_notify($1, $2)', [channel, batch.join(' ')]).catch(this.#onError)
+      await this.#client
+        .query('SELECT pg_notify($1, $2)', [channel, [this.#name, ...batch].join(' ')])
+        .catch(this.#onError)
     }
     if (!this.#client) this.#waiting.clear()
     this.#sending = false

@@ -1,0 +1,122 @@
+import type { Challenge } from '@countersign/protocol/challenge.ts'
+import { cleanText } from '@countersign/protocol/text.ts'
+import type { App } from '../app.ts'
+import type { DomainRow } from '../storage/domains.ts'
+import type { SessionRow } from '../storage/sessions.ts'
+import type { TokenRow } from '../storage/tokens.ts'
+import type { UserRow } from '../storage/users.ts'
+import type { Actor } from './actors.ts'
+import { unlockWord } from './domains.ts'
+import { newDigits, newNonce } from './ids.ts'
+import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
+import { plainHash } from './secrets.ts'
+import { isIntact, isSuspended, noSuchToken } from './tokens.ts'
+import { available, refuse, transact, type Unit } from './transactions.ts'
+import { aboutSession, numberMac, type SessionView, viewOf } from './verdicts.ts'
+
+const pendingPerTokenMax = 3
+const unapprovedInARowMax = 15
+const throttleMs = 3_600_000
+const numberLength = 6
+
+/** What is asked of a member's authenticator. */
+export interface ApprovalRequest {
+  domain: DomainRow
+  user: UserRow
+  attrs: Challenge['attrs']
+  ip?: string
+  matched: boolean
+}
+
+/** Sends a request to the member's authenticator. Without an active token: `api.error.notfound.token`. */
+export async function requestApproval(app: App, actor: Actor, request: ApprovalRequest): Promise<SessionView> {
+  const { domain, user } = request
+  for (;;) {
+    const token = await available(app, () => app.storage.tokens.findLive(domain.organization_id, domain.id, user.id))
+    if (token?.state !== 'active') throw noSuchToken()
+    const number = request.matched ? newDigits(app, numberLength) : undefined
+    const row = pendingSession(app, request, token, number)
+    const view = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, user }))
+    if (view !== 'token changed') return view
+  }
+}
+
+type Opening = { token: TokenRow; row: SessionRow; number: string | undefined; user: UserRow }
+
+/** In the unit: what the challenge was built from must still be so, and the token must be allowed one more request. */
+async function openSession(app: App, unit: Unit, actor: Actor, { token, row, number, user }: Opening) {
+  const current = await unit.tx.tokens.lock(token.organization_id, token.tid)
+  if (current?.state !== 'active') return 'token changed' as const
+  if (current.factor !== token.factor || current.key_generation !== token.key_generation)
+    return 'token changed' as const
+  if (!(await takeDaily(app, unit, user))) return refuse(tooManySessions())
+  const reason = await refusalReason(app, unit, current)
+  if (reason) return insertRefused(app, unit, actor, { row, reason })
+  await unit.tx.sessions.insert(row)
+  const unapproved_sessions = startsAnew(app, current) ? 1 : current.unapproved_sessions + 1
+  await unit.tx.tokens.updateCounters(current.organization_id, current.tid, {
+    ...current,
+    unapproved_sessions,
+    throttled_until: 0,
+  })
+  unit.audit({
+    ...aboutSession(row),
+    event: 'session.created',
+    actor,
+    data: { method: 'push', numberMatching: row.number_mac !== null },
+  })
+  unit.wake(current.tid)
+  return viewOf(app, row, number)
+}
+
+/** Why no request may go to this token now; undefined when one may. */
+async function refusalReason(app: App, unit: Unit, token: TokenRow): Promise<string | undefined> {
+  if (!isIntact(app, token)) {
+    app.log.error({ alarm: 'token.tampered', tid: token.tid }, 'a token’s row was changed behind the server’s back')
+    return 'token_unusable'
+  }
+  if (isSuspended(app, token)) return 'suspended'
+  if (token.throttled_until > app.now()) return 'throttled'
+  const pending = await unit.tx.sessions.countPending(token.organization_id, token.tid, app.now())
+  if (pending >= pendingPerTokenMax) return 'throttled'
+  if (token.unapproved_sessions < unapprovedInARowMax || startsAnew(app, token)) return undefined
+  await unit.tx.tokens.updateCounters(token.organization_id, token.tid, {
+    ...token,
+    throttled_until: app.now() + throttleMs,
+  })
+  app.log.warn({ alarm: 'session.throttled', tid: token.tid }, 'fifteen requests in a row were not approved')
+  return 'throttled'
+}
+
+/** A throttle that is over takes the count that led to it along. */
+function startsAnew(app: App, token: TokenRow): boolean {
+  return token.throttled_until !== 0 && token.throttled_until <= app.now()
+}
+
+function pendingSession(app: App, request: ApprovalRequest, token: TokenRow, number: string | undefined): SessionRow {
+  const { domain, user, attrs, ip } = request
+  const row = { ...emptySession(app, domain, user), tid: token.tid }
+  const challenge: Challenge = {
+    v: 1,
+    aud: app.config.deviceUrl,
+    tid: token.tid,
+    sid: row.sid,
+    nonce: newNonce(app, 32),
+    iat: Math.floor(row.created_at / 1000),
+    exp: row.expires_at / 1000,
+    domain: { id: domain.id, name: cleanText(domain.name) },
+    user: cleanText(user.username),
+    ...(ip === undefined ? {} : { ip }),
+    attrs,
+    via: 'api',
+    unlock: unlockWord(domain, token),
+    match: number === undefined ? { type: 'none' } : { type: 'enter', len: number.length },
+  }
+  const bytes = JSON.stringify(challenge)
+  return {
+    ...row,
+    challenge: Buffer.from(bytes, 'utf8').toString('base64url'),
+    challenge_hash: plainHash(bytes),
+    number_mac: number === undefined ? null : numberMac(app, row.sid, number),
+  }
+}
