@@ -68,7 +68,7 @@ export async function chooseNewPin(
 }
 
 /** The origin of an address, which tokens are bound to. */
-export function originOf(address: string): string {
+function originOf(address: string): string {
   const url = URL.parse(address)
   if (!url || !['https:', 'http:'].includes(url.protocol)) {
     throw new Error(`"${visible(address)}" is not the address of a server, such as https://mfa.example.org`)
@@ -111,7 +111,7 @@ async function finish(
     return await authenticator.finish(pending, choice)
   } catch (error) {
     if (!isDeviceError(error, 'factor_required') || choice.unlock === 'none') throw error
-    throw new Error('This domain asks for a passcode: letters and digits. The code is still good.', { cause: error })
+    throw new Error('This domain asks for a passcode: letters and digits. The code is still good.')
   }
 }
 

@@ -34,7 +34,7 @@ export function fileStore(path: string): DeviceStore {
 async function read(path: string): Promise<Content> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
-    throw new Error(`The tokens in ${path} cannot be read: ${error.message}`, { cause: error })
+    throw new Error(`The tokens in ${path} cannot be read.`, { cause: error })
   })
   if (text === undefined) return { version: 1, tokens: [] }
   await requirePrivate(path)

@@ -1,6 +1,5 @@
 import { Authenticator, DeviceError, type StoredToken } from '@countersign/sdk/device.ts'
 import { Command, Option } from 'commander'
-import { wholeNumber } from './command.ts'
 import { type ActivateOptions, activateToken, chooseNewPin, given, missing } from './device-activate.ts'
 import { fileStore } from './device-file.ts'
 import { jsonLine, say, Terminal, visible } from './device-terminal.ts'
@@ -50,7 +49,7 @@ function watchCommand(): Command {
     .option('--pin <pin>', 'the PIN to approve with; - reads it from standard input')
     .option('--number <digits>', 'the number that the sign-in page shows')
     .option('--once', 'end after the first answer')
-    .option('--timeout <seconds>', 'end when nothing was answered for so long', wholeNumber)
+    .option('--timeout <seconds>', 'end when nothing was answered for so long', readSeconds)
     .action(action<WatchArguments>((options, terminal) => watch(options, terminal)))
 }
 
@@ -164,9 +163,19 @@ function action<Options>(
     try {
       await run(options, terminal)
     } catch (error) {
-      throw error instanceof DeviceError ? new Error(visible(error.message), { cause: error }) : error
+      throw error instanceof DeviceError ? new Error(visible(error.message), { cause: rootOf(error.cause) }) : error
     } finally {
       terminal.close()
     }
   }
+}
+
+/** The innermost cause: fetch wraps what the system said. */
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error
+}
+
+function readSeconds(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text)
+  throw new Error(`"${visible(text)}" is not a number of seconds.`)
 }

@@ -33,8 +33,16 @@ try {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1 // commander has said it already
   const expected = error instanceof ApiError || error instanceof ConfigError || hasPlainMessage(error)
-  process.stderr.write(`${expected ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`)
+  process.stderr.write(`${expected ? withCause(error as Error) : ((error as Error)?.stack ?? String(error))}\n`)
   return 1
+}
+
+/** The sentence, and what the system underneath said. */
+function withCause(error: Error): string {
+  const { cause } = error
+  if (!(cause instanceof Error)) return error.message
+  const detail = cause.message || ('code' in cause ? String(cause.code) : '')
+  return detail ? `${error.message} (${detail})` : error.message
 }
 
 /** Errors that are thrown as such, with a sentence for the operator; programming mistakes have classes of their own. */

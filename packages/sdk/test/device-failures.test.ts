@@ -1,8 +1,19 @@
 // What the authenticator does when answers are lost, clocks are wrong, keys are in doubt or the server says no.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { SignInRequest, StoredToken } from '@countersign/sdk/device.ts'
-import { type Answer, deviceOf, payloadOf, policy, refusal, storedToken, synced, tid, world } from './support.ts'
+import { Authenticator, memoryStore, type SignInRequest, type StoredToken } from '@countersign/sdk/device.ts'
+import {
+  type Answer,
+  deviceOf,
+  payloadOf,
+  policy,
+  refusal,
+  scriptedFetch,
+  storedToken,
+  synced,
+  tid,
+  world,
+} from './support.ts'
 
 const lost = new TypeError('fetch failed')
 const device = { name: 'Phone', platform: 'test', app: 'test/1', persisted: true }
@@ -107,12 +118,16 @@ suite('activation', () => {
 
   test('where the store can hold keys they cannot be read', async () => {
     const active = { body: { state: 'active', tid: world.activation.tid } }
-    const { authenticator, store } = deviceOf([...begun({ unlock: ['pin'] }), active], { tokens: [] })
-    Object.assign(store, { exportable: false })
+    const { fetch } = scriptedFetch([...begun({ unlock: ['pin'] }), active])
+    const authenticator = new Authenticator({ server: world.aud, store: memoryStore(), fetch })
     const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
     const { key, pin } = await authenticator.finish(pending, { unlock: { pin: '739104' }, device })
     assert.ok(key.form === 'handle' && pin?.mixKey.form === 'handle')
     assert.equal(key.privateKey.extractable || pin.mixKey.key.extractable, false)
+    assert.deepEqual(
+      (await authenticator.tokens()).map(({ state }) => state),
+      ['active'],
+    )
   })
 })
 

@@ -85,5 +85,5 @@ function readable(error: ClientError): Error {
 
 // Good only for an address that came in one packet; of one that came in several we say that the headers are too large.
 function endsInRequestLine(packet: unknown): boolean {
-  return Buffer.isBuffer(packet) && !packet.includes('\n')
+  return Buffer.isBuffer(packet) && /^[A-Z]+ [^ \n]{8192}/.test(packet.toString('latin1'))
 }

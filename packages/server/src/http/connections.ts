@@ -1,6 +1,5 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { setImmediate } from 'node:timers/promises'
 
 interface Connection {
   /** of requests whose answer is not out yet, in the order they came */
@@ -37,11 +36,10 @@ export class Connections {
   }
 
   /** Ends idle connections now, the others after their answer, and whatever is left after `graceMs`. */
-  async stop(graceMs: number): Promise<void> {
+  stop(graceMs: number): void {
     this.#stopping = true
-    // Requests that the kernel already holds are read first.
-    await setImmediate()
-    this.#endIdle((connection) => connection.served)
+    // After one whole turn of the event loop: requests that the kernel already holds are read first.
+    setImmediate(() => setImmediate(() => this.#endIdle((connection) => connection.served)))
     this.#timers.push(
       setTimeout(() => this.#endIdle(() => true), Math.min(freshMs, graceMs)),
       setTimeout(() => this.#endAll(), graceMs),

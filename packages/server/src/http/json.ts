@@ -34,6 +34,11 @@ export function parseJson(text: string): unknown {
   return value
 }
 
+/** The name of a member as a refusal may quote it: what a client made a mebibyte long is not sent back whole. */
+export function shortName(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 79).toWellFormed()}…` : name
+}
+
 /** Throws `api.error.badrequest` if a text holds U+0000 or half a surrogate pair, which no store and no other end can be trusted with. */
 export function refuseUnfit(text: string, field: string): void {
   if (text.includes('\0')) throw badRequest(field, 'It has the character U+0000.')
@@ -59,6 +64,6 @@ function refuseUnfitText(value: unknown, path: string, depth: number): void {
   }
   for (const [name, item] of Object.entries(value)) {
     refuseUnfit(name, path || 'body')
-    refuseUnfitText(item, path ? `${path}.${name}` : name, depth + 1)
+    refuseUnfitText(item, path ? `${path}.${shortName(name)}` : shortName(name), depth + 1)
   }
 }

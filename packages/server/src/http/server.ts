@@ -75,9 +75,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     port: typeof address === 'object' ? (address?.port ?? 0) : 0,
     async close() {
       stopping.abort()
-      const closed = front.close()
-      await connections.stop(closeGraceMs)
-      await closed
+      connections.stop(closeGraceMs)
+      await front.close()
     },
   }
 }
@@ -96,7 +95,10 @@ function buildFront(options: ListenerOptions, connections: Connections, stopping
     clientErrorHandler(error, socket) {
       onClientError({ app, kind, connections, answerGet: (get) => inject(front, get, socket) }, error, socket)
     },
-    frameworkErrors: (error, _request, reply) => answers.refuse(reply, error),
+    frameworkErrors(error, { method }, reply) {
+      answers.refuse(reply, error)
+      app.log.debug({ method, status: reply.statusCode }, 'request')
+    },
   })
   front.setErrorHandler((error, _request, reply) => answers.refuse(reply, error))
   admit(front, options, stopping)

@@ -1,5 +1,5 @@
 import { badRequest } from '../../core/errors.ts'
-import { parseJson } from '../json.ts'
+import { parseJson, refuseUnfit, shortName } from '../json.ts'
 import type { Incoming } from '../route.ts'
 
 /** A JSON object without a prototype: what a body does not have is undefined, and `__proto__` is a name like any other. */
@@ -7,7 +7,9 @@ export type Members = Record<string, unknown>
 
 /** An id from the path, in the lower case that ids are stored in. */
 export function pathId(request: Incoming, name: string): string {
-  return (request.params[name] ?? '').toLowerCase()
+  const id = request.params[name] ?? ''
+  refuseUnfit(id, name)
+  return id.toLowerCase()
 }
 
 /** The body as a JSON value; undefined when there is none. */
@@ -30,13 +32,14 @@ export function membersOf(value: unknown, field: string): Members {
 /** A text that must be there; `within` is where the member stands, such as `user.` or `[3].`. */
 export function readText(members: Members, name: string, within = ''): string {
   const text = readOptionalText(members, name, within)
-  if (text === undefined) throw badRequest(within + name, 'It is required.')
+  if (text === undefined) throw badRequest(within + shortName(name), 'It is required.')
   return text
 }
 
 /** A text or undefined. LoginTC's PHP client 1.2.4 sends null for what it was not given. */
 export function readOptionalText(members: Members, name: string, within = ''): string | undefined {
   const value = members[name] ?? undefined
-  if (value !== undefined && typeof value !== 'string') throw badRequest(within + name, 'It must be a string.')
+  if (value !== undefined && typeof value !== 'string')
+    throw badRequest(within + shortName(name), 'It must be a string.')
   return value
 }
