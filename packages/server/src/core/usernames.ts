@@ -1,11 +1,16 @@
 import { codePoints } from '@countersign/protocol/text.ts'
 import { badRequest } from './errors.ts'
 
+// A name has at most 128 code points, two units each; an e-mail address, which `begin` also takes, at most 254.
+const nameUnitsMax = 512
+
 /**
  * What user names are compared by, everywhere: case and compatibility forms (full width, ligatures) do not make another
  * person. Computed here only; no database folds or collates.
  */
 export function usernameKey(username: string): string {
+  // Nobody has such a name, and some characters become eighteen: a megabyte of them would hold the server up.
+  if (username.length > nameUnitsMax) return ''
   return username.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
 
