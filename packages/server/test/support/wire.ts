@@ -22,6 +22,8 @@ export class Wire {
 
   constructor(socket: Socket) {
     this.socket = socket
+    // Head and body are written apart, as some clients do; nobody should wait for an acknowledgement between them.
+    socket.setNoDelay(true)
     socket.on('data', (data) => {
       this.#received += data.toString('latin1')
       this.#wake()

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { after, before, it } from 'node:test'
+import { deviceRoutes } from '../../src/http/device/routes.ts'
+import { onEveryEngine } from '../support/engines.ts'
+import { newPhone, refusal } from '../support/phones.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+const limited = { status: 429, code: 'rate_limited' }
+const root = new URL('../../src/', import.meta.url)
+const sources = globSync('**/*.ts', { cwd: root }).map((file) => ({
+  file,
+  text: readFileSync(new URL(file, root), 'utf8'),
+}))
+
+onEveryEngine((engine) => {
+  let server: TestServer
+  before(async () => {
+    server = await startTestServer(engine, { settings: { COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1' } })
+  })
+  after(() => server.stop())
+
+  it('A10: every operation that verifies a signature, a code or a secret is limited by it', async () => {
+    const phone = await newPhone(server)
+    const forged = (await phone.device.sign('answer', phone.device.common('answer'))).replace(/.{4}$/, 'AAAA')
+    // What a guesser sends to each, and how often it is judged before the guesser has to wait.
+    const guesses: Record<string, { body: string | object; max: number }> = {
+      'activation/begin': { body: { v: 1, code: '0000000000', secret: 'A'.repeat(22) }, max: 30 },
+      'activation/finish': { body: forged, max: 120 },
+      sync: { body: { wait: 0, tokens: [forged] }, max: 120 },
+      answer: { body: forged, max: 120 },
+      push: { body: forged, max: 120 },
+      factor: { body: forged, max: 120 },
+      rotate: { body: forged, max: 120 },
+      remove: { body: forged, max: 120 },
+    }
+    const verifying = deviceRoutes.filter(({ path }) => path !== '/device/v1/server')
+    assert.deepEqual(verifying.map(({ path }) => path.replace('/device/v1/', '')).sort(), Object.keys(guesses).sort())
+    for (const [index, [path, { body, max }]] of Object.entries(guesses).entries()) {
+      const guess = () => server.device(path, body, { 'x-forwarded-for': `10.7.0.${index}` })
+      const replies = await Promise.all(Array.from({ length: max }, guess))
+      assert.ok(
+        replies.every(({ status }) => status !== 429),
+        path,
+      )
+      assert.deepEqual(refusal(await guess()), limited, path)
+    }
+  })
+})
+
+it('A16: an unlock proof is judged only where a wrong one is counted', () => {
+  const judging = sources.filter(({ file, text }) => file !== 'core/unlock.ts' && text.includes('judgeProof'))
+  assert.deepEqual(
+    judging.map(({ file }) => file),
+    ['core/answers.ts', 'core/token-changes.ts'],
+  )
+  for (const { file, text } of judging) {
+    const wholes = functionsOf(text).filter((body) => body.includes('judgeProof('))
+    assert.equal(wholes.length, 1, file)
+    assert.match(wholes[0] ?? '', /countWrongProof\(/, file)
+  }
+})
+
+it('A16: a PIN key is decrypted in one place, a number compared in one, a code looked up in one, each beside its count', () => {
+  const where = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
+  assert.deepEqual(where(/decrypt\(/), ['core/secrets.ts', 'core/tokens.ts', 'core/unlock.ts'])
+  assert.deepEqual(where(/pin_key_cipher\)/), ['core/unlock.ts'])
+  assert.deepEqual(where(/isRightNumber\(/), ['core/answers.ts'])
+  assert.deepEqual(where(/storage\.tokens\.findByCode\(/), ['core/activations.ts'])
+  const answers = functionsOf(textOf('core/answers.ts'))
+  for (const body of answers) if (body.includes('!isRightNumber(')) assert.match(body, /wrongNumber\(/)
+  const activations = functionsOf(textOf('core/activations.ts')).filter((body) => body.includes('await findPending('))
+  assert.equal(activations.length, 2)
+  for (const body of activations) assert.match(body, /^async function beginBy(Name|Secret)\(/)
+})
+
+it('A16: every operation passes through the limit of failures, and every signed one through that of its token', () => {
+  const routes = textOf('http/device/routes.ts')
+  const posts = deviceRoutes.filter(({ method }) => method === 'POST')
+  assert.equal(routes.match(/^ {2}post\(/gm)?.length, posts.length)
+  assert.match(routes, /limitFailures\(app, request\.clientAddress, \(\) => handle\(app, request\)\)/)
+  const verifying = sources.filter(({ text }) => /verifySignature\(/.test(text)).map(({ file }) => file)
+  assert.deepEqual(verifying, ['core/activations.ts', 'core/signed-messages.ts', 'core/token-changes.ts'])
+})
+
+function textOf(file: string): string {
+  return sources.find((source) => source.file === file)?.text ?? assert.fail(`there is no ${file}`)
+}
+
+/** The source cut at its top-level functions. */
+function functionsOf(text: string): string[] {
+  return text.split(/^(?=(?:export )?(?:async )?function )/m).slice(1)
+}
