@@ -1,7 +1,7 @@
 import type { TestServer } from './server.ts'
 import { sql } from './sql.ts'
 
-/** What the audit log of all chains says about something, such as `{ user_id }`, oldest first. */
+/** What the audit log of all chains says about something, such as `{ user_id }`, oldest first; of one moment in any order. */
 export async function auditOf(
   server: TestServer,
   about: Record<string, string>,
