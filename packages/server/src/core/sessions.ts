@@ -17,8 +17,7 @@ export type { SessionView }
 
 export interface CreateSession {
   domainId: string
-  /** `decoded` is a second spelling to try when nobody has the first (C client) */
-  user: { id: string } | { username: string; decoded?: string }
+  user: { id: string } | { username: string }
   attributes: { key: string; value: string }[]
   ipAddress?: string
   bypasscode?: string
@@ -111,12 +110,11 @@ async function readSession(
 
 async function findAsked(app: App, actor: Actor, domain: DomainRow, asked: CreateSession['user']): Promise<UserRow> {
   const { members } = app.storage
-  const byName = (name: string) => members.findUserByName(actor.organizationId, domain.id, usernameKey(name))
-  const user = await available(app, async () => {
-    if ('id' in asked) return members.findUser(actor.organizationId, domain.id, asked.id)
-    const { username, decoded } = asked
-    return (await byName(username)) ?? (decoded === undefined ? undefined : await byName(decoded))
-  })
+  const user = await available(app, () =>
+    'id' in asked
+      ? members.findUser(actor.organizationId, domain.id, asked.id)
+      : members.findUserByName(actor.organizationId, domain.id, usernameKey(asked.username)),
+  )
   if (!user) throw noSuchUser()
   return user
 }

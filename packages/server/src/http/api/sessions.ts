@@ -62,18 +62,18 @@ function readUser(members: Members, request: Incoming): CreateSession['user'] {
   if (members.user === undefined) throw badRequest('user', 'It is required.')
   const user = membersOf(members.user, 'user')
   const username = readOptionalText(user, 'username', 'user.')
-  if (username !== undefined) return { username, ...otherSpelling(username, request) }
+  if (username !== undefined) return { username: isCClient(request) ? decodedName(username) : username }
   const id = readOptionalText(user, 'id', 'user.')
   if (id === undefined) throw badRequest('user', 'It must have a username or an id.')
   return { id: id.toLowerCase() }
 }
 
-// LoginTC's C client 0.1.0, and the PAM module on top of it, percent-encodes the name inside the JSON.
-function otherSpelling(username: string, request: Incoming): { decoded?: string } {
-  if (!isCClient(request)) return {}
-  const decoded = percentDecode(username)
-  refuseUnfit(decoded, 'user.username')
-  return decoded === username ? {} : { decoded }
+// LoginTC's C client 0.1.0, and the PAM module on top of it, percent-encodes every name inside the JSON, so that what it
+// sends is never the name itself: taken literally, `w%20x` would be somebody else than the `w x` who logs in.
+function decodedName(encoded: string): string {
+  const name = percentDecode(encoded)
+  refuseUnfit(name, 'user.username')
+  return name
 }
 
 function isCClient(request: Incoming): boolean {
