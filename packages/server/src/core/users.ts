@@ -66,7 +66,10 @@ export async function updateUser(
   input: { userId: string; name?: string | null; email?: string | null },
 ): Promise<User> {
   requirePermission(actor, 'users:write')
-  const changes = { name: changed(input.name, checkName), email: changed(input.email, checkEmail) }
+  const changes = {
+    name: changed(input.name, (name) => checkName(name, '')),
+    email: changed(input.email, (email) => checkEmail(email)),
+  }
   const row = await transact(app, async ({ tx, audit }) => {
     const user = await tx.users.lock(actor.organizationId, input.userId)
     if (!user) return refuse(noSuchUser())
@@ -136,11 +139,8 @@ export function noSuchUser(): ApiError {
   return new ApiError('api.error.notfound.user', 'There is no such user.')
 }
 
-function changed(
-  value: string | null | undefined,
-  check: (value: string, fallback: string) => string,
-): string | undefined {
-  return value === undefined || value === null ? undefined : check(value, '')
+function changed(value: string | null | undefined, check: (value: string) => string): string | undefined {
+  return value === undefined || value === null ? undefined : check(value)
 }
 
 function withoutUndefined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {

@@ -60,6 +60,8 @@ const pathParameterCharactersMax = 1024
 const timeoutCheckMs = 5_000
 /** longer than the 60 s after which load balancers forget an idle connection */
 const keepAliveMs = 75_000
+/** a whole company that logs in at nine must not overflow it: with SYN cookies, what overflows is reset */
+const backlogConnections = 4_096
 /** less than the 10 s that a container has to stop */
 const closeGraceMs = 8_000
 
@@ -69,7 +71,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const stopping = new AbortController()
   const front = buildFront(options, connections, stopping.signal)
   // biome-ignore lint/nursery/useAwaitThenable: it takes the overload with a callback for this one
-  await front.listen(options.listen)
+  await front.listen({ ...options.listen, backlog: backlogConnections })
   const address = front.server.address()
   return {
     port: typeof address === 'object' ? (address?.port ?? 0) : 0,

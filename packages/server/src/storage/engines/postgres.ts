@@ -8,6 +8,7 @@ const connectionsMax = 16
 const attemptsMax = 5
 const chains = 64
 const channel = 'countersign'
+const untoldMax = 10_000
 /** serialization failure, deadlock: the unit is run again */
 const retriable = new Set(['40001', '40P01'])
 
@@ -28,6 +29,7 @@ export function openPostgres(url: string, onError: (error: Error) => void): Engi
       '-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed',
   })
   pool.on('error', onError) // an idle connection that breaks would end the process otherwise
+  pool.on('connect', (client) => client.on('error', onError)) // and so would one that breaks under a unit
   const connections = new WeakMap<pg.PoolClient, Connection>()
   const channelClient = new Channel(url, onError)
 
@@ -136,8 +138,8 @@ class Channel {
   }
 
   publish(messages: string[]): void {
-    for (const message of messages) this.#waiting.add(message)
-    if (!this.#sending) void this.#send()
+    for (const message of messages) if (this.#waiting.size < untoldMax) this.#waiting.add(message)
+    void this.#send()
   }
 
   async close(): Promise<void> {
@@ -151,7 +153,7 @@ class Channel {
         return await this.#open()
       } catch (error) {
         this.#onError(error as Error)
-        await delay(waitMs)
+        await delay(waitMs, undefined, { ref: false })
       }
     }
   }
@@ -159,32 +161,44 @@ class Channel {
   async #open(): Promise<void> {
     const client = new pg.Client({ connectionString: this.#url, connectionTimeoutMillis: 5_000, keepAlive: true })
     client.on('error', (error) => this.#onError(error))
-    client.on('end', () => {
-      this.#client = undefined
-      if (!this.#closed) void this.#connect()
-    })
     client.on('notification', ({ payload }) => {
       const [sender, ...messages] = payload?.split(' ') ?? []
       if (sender === this.#name) return // this process knows already
       for (const message of messages) this.#listener?.(message)
     })
-    await client.connect()
-    await client.query(`LISTEN ${channel}`)
+    try {
+      await client.connect()
+      await client.query(`LISTEN ${channel}`)
+    } catch (error) {
+      void client.end().catch(() => {}) // it did not connect, or is gone again
+      throw error
+    }
+    if (this.#closed) return client.end()
+    // Not before: one that never listened ends, too, and whoever opened it tries again already.
+    client.on('end', () => {
+      this.#client = undefined
+      if (!this.#closed) void this.#connect()
+    })
     this.#client = client
     this.#listener?.(undefined) // whatever was said while we were away
+    void this.#send()
   }
 
+  /** What cannot be told now is told once we are connected again. */
   async #send(): Promise<void> {
+    if (this.#sending) return
     this.#sending = true
     while (this.#client && this.#waiting.size > 0) {
       const batch = [...this.#waiting].slice(0, 150) // 150 ids of 40 characters stay below NOTIFY's 8,000 bytes
       for (const message of batch) this.#waiting.delete(message)
-      // A message that is lost here is found when the other node's poll ends and reads again.
-      await this.#client
-        .query('SELECT pg_notify($1, $2)', [channel, [this.#name, ...batch].join(' ')])
-        .catch(this.#onError)
+      try {
+        await this.#client.query('SELECT pg_notify($1, $2)', [channel, [this.#name, ...batch].join(' ')])
+      } catch (error) {
+        this.#onError(error as Error)
+        for (const message of batch) this.#waiting.add(message)
+        break
+      }
     }
-    if (!this.#client) this.#waiting.clear()
     this.#sending = false
   }
 }
@@ -193,12 +207,16 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-/** Connection failures (class 08), shutdowns (57P), too many connections, full disks (class 53), lock and connect time-outs. */
+// What pg says without a code.
+const driverFailures =
+  /timeout (exceeded|expired)|Connection terminated|Client (has encountered|was closed)|Cannot use a pool/
+
+/** Connection failures (class 08), shutdowns (57), too many connections, full disks (53), a standby (25006), time-outs. */
 function isUnavailable(error: unknown): boolean {
   if (error instanceof StorageUnavailable) return false
   const code = codeOf(error)
-  if (/^(08|53|57P|55P03|58)/.test(code) || /^E[A-Z]+$/.test(code)) return true
-  return error instanceof Error && /timeout exceeded|Connection terminated|Client has encountered/.test(error.message)
+  if (/^(08|53|57|58|25006|25P03|55P03)/.test(code) || /^E[A-Z]+$/.test(code)) return true
+  return error instanceof Error && driverFailures.test(error.message)
 }
 
 function unavailable(cause: unknown): StorageUnavailable {
