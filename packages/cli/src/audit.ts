@@ -1,4 +1,3 @@
-import { noteHeads, verifyAudit } from '@countersign/server/main.ts'
 import { Command } from 'commander'
 import { withApp } from './command.ts'
 
@@ -15,13 +14,13 @@ export function auditCommand(): Command {
     .command('head')
     .description('Note where every chain ends and print the hash that stands for it. Keep it away from this machine.')
     .action(async () => {
-      process.stdout.write(`${await withApp(noteHeads)}\n`)
+      process.stdout.write(`${await withApp((app, server) => server.noteHeads(app))}\n`)
     })
   return audit
 }
 
 async function verify(options: { head?: string; json?: boolean }): Promise<void> {
-  const report = await withApp((app) => verifyAudit(app, options.head))
+  const report = await withApp((app, server) => server.verifyAudit(app, options.head))
   const { flaw, chains, events } = report
   if (flaw) process.exitCode = 1
   if (options.json) {

@@ -1,4 +1,3 @@
-import { createDomain, operatorOf } from '@countersign/server/main.ts'
 import { Command } from 'commander'
 import { print, wholeNumber, withApp } from './command.ts'
 
@@ -41,5 +40,5 @@ export function domainCommand(): Command {
 
 function create({ org, requestPolling, bypass, json: _, ...input }: CreateOptions) {
   const settings = { ...input, requestPollingEnabled: requestPolling, bypassEnabled: bypass }
-  return withApp(async (app) => createDomain(app, await operatorOf(app, org), settings))
+  return withApp(async (app, server) => server.createDomain(app, await server.operatorOf(app, org), settings))
 }

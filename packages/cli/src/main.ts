@@ -1,4 +1,3 @@
-import { ApiError, ConfigError } from '@countersign/server/main.ts'
 import { Command, CommanderError } from 'commander'
 import { auditCommand } from './audit.ts'
 import { deviceCommand } from './device.ts'
@@ -32,7 +31,7 @@ try {
 /** Errors go to standard error in a sentence; a stack is only of use where the mistake is ours. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1 // commander has said it already
-  const expected = error instanceof ApiError || error instanceof ConfigError || hasPlainMessage(error)
+  const expected = hasPlainMessage(error)
   process.stderr.write(`${expected ? withCause(error as Error) : ((error as Error)?.stack ?? String(error))}\n`)
   return 1
 }

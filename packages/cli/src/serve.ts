@@ -1,6 +1,6 @@
-import { hasOrganizations, readConfig, type Server, startServer } from '@countersign/server/main.ts'
+import type { Server } from '@countersign/server/main.ts'
 import { Command } from 'commander'
-import { firstRun } from './first-run.ts'
+import { loadServer } from './command.ts'
 
 /** `countersign serve` */
 export function serveCommand(): Command {
@@ -11,12 +11,13 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: { firstRun?: boolean }): Promise<void> {
+  const { hasOrganizations, readConfig, startServer } = await loadServer()
   const server = await startServer(readConfig(process.env))
   stopOnSignal(server)
   const { apiUrl, deviceUrl } = server.app.config
   say([`Countersign is running. REST API: ${apiUrl}/api   Authenticators: ${deviceUrl}`])
   if (await hasOrganizations(server.app)) return say(['Stop it with Ctrl-C.'])
-  if (options.firstRun) return say(await firstRun(server.app))
+  if (options.firstRun) return say(await (await import('./first-run.ts')).firstRun(server.app))
   say([
     'There is no organization yet. Create one, in a second terminal with the same environment:',
     '  bin/countersign org create --name "My organization"',
