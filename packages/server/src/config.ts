@@ -194,10 +194,11 @@ function readPem(file: string): string {
 function readRanges(text: string): string[] {
   const ranges = text.split(',').map((range) => range.trim())
   for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
+    const [address = '', bits, ...more] = range.split('/')
     const version = isIP(address)
     const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-    if (!version || !fits) throw new Error(`"${range}" is not an address or a range like 10.0.0.0/8.`)
+    if (!version || !fits || more.length > 0)
+      throw new Error(`"${range}" is not an address or a range like 10.0.0.0/8.`)
   }
   return ranges
 }

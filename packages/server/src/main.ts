@@ -28,6 +28,8 @@ export interface World {
   now?: () => number
   random?: App['random']
   log?: Logger
+  /** how long the server waits for another process that writes to its embedded database */
+  busyWaitMs?: number
   /** wraps the storage, to make it fail */
   storage?: (storage: Storage) => Storage
 }
@@ -58,8 +60,19 @@ export interface Server {
 /** Starts both listeners and the sweeper. Refuses to be the second server on an embedded database. */
 export async function startServer(config: Config, world: World = {}): Promise<Server> {
   const log = world.log ?? pino({ level: config.logLevel }, pino.destination(2))
-  const opened = await openApp(config, { ...world, log }, { busyWaitMs: serverWaitMs, events: openEvents })
-  const lock = config.database === 'sqlite' ? heldLock(config, opened) : undefined
+  // Before the database: a second server, perhaps a newer one, must not touch what the first is working on.
+  const lock = config.database === 'sqlite' ? holdServerLock(config.data) : undefined
+  try {
+    return await serve(config, { ...world, log }, lock)
+  } catch (error) {
+    lock?.release()
+    throw error
+  }
+}
+
+async function serve(config: Config, world: World & { log: Logger }, lock?: { release(): void }): Promise<Server> {
+  const { log, busyWaitMs = serverWaitMs } = world
+  const opened = await openApp(config, world, { busyWaitMs, events: openEvents })
   const { app } = opened
   try {
     for (const name of config.unknown) log.warn({ name }, 'there is no such setting; see docs/configuration.md')
@@ -78,7 +91,6 @@ export async function startServer(config: Config, world: World = {}): Promise<Se
     }
   } catch (error) {
     await opened.close()
-    lock?.release()
     throw error
   }
 }
@@ -116,15 +128,6 @@ async function openApp(
 
 function silent(): Events {
   return openEvents({ publish() {}, subscribe() {} })
-}
-
-function heldLock(config: Config, opened: Opened) {
-  try {
-    return holdServerLock(config.data)
-  } catch (error) {
-    void opened.close()
-    throw error
-  }
 }
 
 /** Both, or none: the one that did start is closed again when the other cannot. */

@@ -12,7 +12,15 @@ import { newNonce } from './ids.ts'
 import { addressKey } from './limits.ts'
 import { earlierReply, type MessageId, rememberReply } from './replies.ts'
 import { plainHash, sameSecret } from './secrets.ts'
-import { badSignature, checkClock, malformed, payloadHashOf, payloadOf, rateLimited } from './signed-messages.ts'
+import {
+  badSignature,
+  checkClock,
+  malformed,
+  payloadHashOf,
+  payloadOf,
+  rateLimited,
+  rememberKey,
+} from './signed-messages.ts'
 import { aboutToken, codeIndex, rowMac, secretIndex } from './tokens.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 import { factorRequired } from './unlock.ts'
@@ -51,12 +59,12 @@ export function beginActivation(app: App, input: Begin): Promise<BeginReply> {
 
 /** Consumes the code: exactly one of several who finish at once becomes the owner of the token. */
 export async function finishActivation(app: App, text: string): Promise<object> {
-  const { payload, payloadHash } = await verifyActivation(app, text)
+  const { payload, payloadHash, key } = await verifyActivation(app, text)
   const token = await available(app, () => app.storage.tokens.findByTid(payload.tid))
   const domain = token && (await available(app, () => app.storage.domains.find(token.organization_id, token.domain_id)))
   if (!token || !domain) throw activationFailed()
   const values = await activatedToken(app, token, payload)
-  return transact(app, async (unit) => {
+  const reply = await transact<object>(app, async (unit) => {
     const { organization_id: organizationId, tid } = token
     const id: MessageId = { organizationId, tid, jti: payload.jti, payloadHash, sid: '' }
     await unit.tx.tokens.lock(organizationId, tid)
@@ -73,6 +81,8 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     unit.audit({ ...aboutToken(token), event: 'token.activated', actor: { kind: 'device', id: tid }, data })
     return body
   })
+  rememberKey(app, { ...token, ...values }, key)
+  return reply
 }
 
 /** What a token holds of a factor. `webauthn` has no verifier yet and is refused by allows(). */
@@ -168,7 +178,7 @@ async function openActivation(
 async function verifyActivation(
   app: App,
   text: string,
-): Promise<{ payload: Payloads['activate']; payloadHash: string }> {
+): Promise<{ payload: Payloads['activate']; payloadHash: string; key: CryptoKey }> {
   const message = parseMessage(text, messageType('activate'))
   if (!message || fromBase64url(message.kid)?.length !== 16) throw malformed()
   const raw = readPayload(message)
@@ -178,7 +188,7 @@ async function verifyActivation(
   const payload = payloadOf(app, 'activate', message, String(raw.tid))
   if (payload.aid !== message.kid) throw malformed()
   checkClock(app, payload.iat)
-  return { payload, payloadHash: payloadHashOf(app, message) }
+  return { payload, payloadHash: payloadHashOf(app, message), key }
 }
 
 async function isOpen(app: App, unit: Unit, token: TokenRow, payload: Payloads['activate']): Promise<boolean> {

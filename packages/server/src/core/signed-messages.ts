@@ -28,8 +28,11 @@ export interface Verified<Op extends Operation> {
 
 const clockSkewMaxSeconds = 300
 
-/** Verification keys of tokens; importing one costs as much as checking a signature. */
-export type PublicKeys = Map<string, CryptoKey>
+/**
+ * Verification keys by tid, each with the row's words it was imported from; importing one costs as much as checking a
+ * signature. What is here has signed or been activated on this node.
+ */
+export type PublicKeys = Map<string, { source: string; key: CryptoKey }>
 const publicKeysMax = 50_000
 
 /**
@@ -102,9 +105,8 @@ export function isSameKey(locked: TokenRow, verified: TokenRow): boolean {
 
 async function publicKeyOf(app: App, token: TokenRow): Promise<CryptoKey | undefined> {
   if (token.public_key === null || token.thumbprint === null) return undefined
-  const cacheKey = `${token.tid} ${token.key_generation} ${token.public_key}`
-  const cached = app.publicKeys.get(cacheKey)
-  if (cached) return cached
+  const known = app.publicKeys.get(token.tid)
+  if (known?.source === sourceOf(token)) return known.key
   const jwk = JSON.parse(token.public_key) as PublicJwk
   // The row MAC binds the thumbprint: a key that was swapped has another.
   if (!sameSecret(await thumbprint(jwk), token.thumbprint)) {
@@ -115,9 +117,27 @@ async function publicKeyOf(app: App, token: TokenRow): Promise<CryptoKey | undef
     return undefined
   }
   const key = await importPublicKey(jwk)
-  if (app.publicKeys.size >= publicKeysMax) app.publicKeys.clear()
-  if (key) app.publicKeys.set(cacheKey, key)
+  if (key) rememberKey(app, token, key)
   return key
+}
+
+/** Whether a message is signed by a token that has signed before; decided without the database, for an address that must wait. */
+export async function isByKnownSigner(app: App, op: Operation, text: string): Promise<boolean> {
+  const message = parseTokenMessage(op, text)
+  const known = message && app.publicKeys.get(message.kid)
+  return message !== undefined && known !== undefined && verifySignature(message, known.key)
+}
+
+type Signer = Pick<TokenRow, 'tid' | 'key_generation' | 'public_key'>
+
+/** Keeps a key that has proven itself, so that it need not be imported again. */
+export function rememberKey(app: App, signer: Signer, key: CryptoKey): void {
+  if (app.publicKeys.size >= publicKeysMax) app.publicKeys.clear()
+  app.publicKeys.set(signer.tid, { source: sourceOf(signer), key })
+}
+
+function sourceOf({ key_generation, public_key }: Signer): string {
+  return `${key_generation} ${public_key}`
 }
 
 export function malformed(): ApiError {

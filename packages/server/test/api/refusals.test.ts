@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { apiRoutes } from '../../src/http/api/routes.ts'
-import { type Listener, startListener } from '../../src/http/server.ts'
+import type { ApiRoute } from '../../src/http/route.ts'
+import { type Listener, type ListenerOptions, startListener } from '../../src/http/server.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { exchange, Wire, type WireAnswer } from '../support/wire.ts'
@@ -194,11 +195,29 @@ onEveryEngine((engine) => {
   })
 
   it('a client that writes its whole body before it reads still gets the refusal', async () => {
-    const size = 40 * 1024 * 1024
+    const size = 8 * 1024 * 1024
     const wire = await Wire.open(server.apiUrl)
-    wire.send(`POST /api/users HTTP/1.1\r\n${key}Content-Length: ${size}\r\n\r\n`, new Uint8Array(size))
+    wire.socket.pause()
+    wire.send(`POST /api/users HTTP/1.1\r\n${key}Content-Length: ${size}\r\n\r\n`)
+    await new Promise((resolve) => wire.socket.write(new Uint8Array(size), resolve))
+    wire.socket.resume()
     assertRefused(await wire.answer(), 413, 'api.error.toolarge')
     await wire.closed()
+  })
+
+  it('what comes after a request and cannot be read is refused after that request’s answer', async () => {
+    const released = Promise.withResolvers<void>()
+    const slow: ApiRoute = { method: 'GET', path: '/slow', handle: () => released.promise.then(() => ({ slow: true })) }
+    const listener = await startApi({}, [slow])
+    const wire = await Wire.open(`http://127.0.0.1:${listener.port}`)
+    wire.send(`GET /slow HTTP/1.1\r\n${key}\r\nnonsense\r\n\r\n`)
+    // By the time that this is answered, the other connection's bytes are read.
+    await send('GET /api/ping HTTP/1.1\r\n\r\n')
+    released.resolve()
+    assert.equal((await wire.answer()).body, '{"slow":true}')
+    assertRefused(await wire.answer(), 400, 'api.error.badrequest')
+    wire.close()
+    await listener.close()
   })
 
   it('a list of members may be as long as 64 MiB, and only with a key', async () => {
@@ -209,7 +228,9 @@ onEveryEngine((engine) => {
     const put = `PUT /api/domains/${domainId}/users HTTP/1.1\r\n`
     assert.equal((await send(`${put}${key}Content-Length: ${body.length}\r\n\r\n`, body)).status, 200)
     const head = `${put}Content-Length: ${64 * 1024 * 1024}\r\n\r\n`
-    assertRefused(await send(head), 401, 'api.error.unauthorized')
+    const unread = await send(head)
+    assertRefused(unread, 401, 'api.error.unauthorized')
+    assert.equal(unread.headers.connection, 'close')
     assertRefused(await send(`${put}${key}Content-Length: ${64 * 1024 * 1024 + 1}\r\n\r\n`), 413, 'api.error.toolarge')
   })
 
@@ -288,9 +309,9 @@ onEveryEngine((engine) => {
     await listener.close()
   })
 
-  function startApi(limits: Parameters<typeof startListener>[0]['limits']): Promise<Listener> {
+  function startApi(limits: ListenerOptions['limits'], routes: ApiRoute[] = apiRoutes): Promise<Listener> {
     const listen = { host: '127.0.0.1', port: 0 }
-    return startListener({ kind: 'api', app: server.app, listen, routes: apiRoutes, ...(limits && { limits }) })
+    return startListener({ kind: 'api', app: server.app, listen, routes, ...(limits && { limits }) })
   }
 })
 

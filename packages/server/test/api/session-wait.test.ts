@@ -53,8 +53,10 @@ onEveryEngine((engine) => {
       `GET ${path(request.sid, '?wait=25')} HTTP/1.1\r\nAuthorization: LoginTC key="${server.acme.apiKey}"\r\n\r\n`,
     )
     while (events.watching === 0) await setImmediate()
+    const begun = performance.now()
     wire.close()
     while (events.watching > 0) await setImmediate()
+    assert.ok(performance.now() - begun < 10_000)
     assert.equal(await phone.verdict(request.sid), 'pending')
   })
 

@@ -42,9 +42,11 @@ onEveryEngine((engine) => {
     const { listener, open } = await startSlowly()
     const idle = await open()
     assert.equal((await idle.send(get('/quick')).answer()).headers.connection, 'keep-alive')
+    const begun = performance.now()
     const closed = listener.close()
     assert.equal(await idle.closed(), '')
     await closed
+    assert.ok(performance.now() - begun < 5_000)
     await assert.rejects(open())
   })
 
@@ -68,12 +70,33 @@ onEveryEngine((engine) => {
     const [begin, end] = [get('/quick').slice(0, 20), get('/quick').slice(20)]
     half.send(begin)
     // What was written first arrives first: when this is answered, the half request is in.
-    await (await open()).send(get('/quick')).answer()
+    const idle = await open()
+    await idle.send(get('/quick')).answer()
     const closed = listener.close()
-    await new Promise(setImmediate)
+    await idle.closed()
     const answer = await half.send(end).answer()
     assert.equal(answer.body, '{"quick":true}')
     assert.equal(answer.headers.connection, 'close')
+    await closed
+  })
+
+  it('a route that waits is told to come to an end', async () => {
+    const waiting: ApiRoute = {
+      method: 'GET',
+      path: '/wait',
+      async handle(_app, _actor, { signal }) {
+        entered.resolve()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return { ended: true }
+      },
+    }
+    const entered = Promise.withResolvers<void>()
+    const listen = { host: '127.0.0.1', port: 0 }
+    const listener = await startListener({ kind: 'api', app: server.app, listen, routes: [waiting] })
+    const wire = (await Wire.open(`http://127.0.0.1:${listener.port}`)).send(get('/wait'))
+    await entered.promise
+    const closed = listener.close()
+    assert.equal((await wire.answer()).body, '{"ended":true}')
     await closed
   })
 

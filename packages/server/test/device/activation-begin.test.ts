@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
+import type { Storage } from '../../src/storage/storage.ts'
 import { TestDevice } from '../support/device.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { countersign, newDomain, newUser, refusal } from '../support/phones.ts'
@@ -11,8 +12,9 @@ const malformed = { status: 400, code: 'malformed' }
 
 onEveryEngine((engine) => {
   let server: TestServer
+  let afterLookUp: (() => Promise<unknown>) | undefined
   before(async () => {
-    server = await startTestServer(engine)
+    server = await startTestServer(engine, { storage: interrupted })
   })
   after(() => server.stop())
 
@@ -61,6 +63,17 @@ onEveryEngine((engine) => {
       { code, username: username.replace('user', 'ｕｓｅｒ') },
     ]
     for (const entry of typed) assert.equal((await begin(entry)).status, 200, JSON.stringify(entry))
+  })
+
+  it('compares e-mail addresses without case, however they were written down', async () => {
+    const { body: user } = await server.call('POST', '/api/users', {
+      body: { username: 'zoe', email: 'Zoe.Doe@Example.org' },
+    })
+    await server.call('PUT', `/api/domains/${server.acme.domainId}/users/${user.id}`)
+    const { body } = await server.call('PUT', `/api/domains/${server.acme.domainId}/users/${user.id}/token`)
+    for (const username of ['Zoe.Doe@Example.org', 'zoe.doe@example.ORG']) {
+      assert.equal((await begin({ code: body.code, username })).status, 200, username)
+    }
   })
 
   it('takes the secret of the link instead of a name', async () => {
@@ -135,6 +148,14 @@ onEveryEngine((engine) => {
     server.clock.advance(1)
   })
 
+  it('a code that is annulled while it is being looked up begins nothing', async () => {
+    const { code, username, token } = await issue()
+    afterLookUp = () => server.call('DELETE', token)
+    assert.deepEqual(refusal(await begin({ code, username })), failed)
+    afterLookUp = undefined
+    assert.equal((await open(username)).length, 0)
+  })
+
   it('nonces and activations are stored as hashes', async () => {
     const { code, username } = await issue()
     const { body } = await begin({ code, username })
@@ -173,6 +194,16 @@ onEveryEngine((engine) => {
       )
     }
   })
+
+  /** A storage in which something else happens between the look-up of a code and what is done with it. */
+  function interrupted(storage: Storage): Storage {
+    const findByCode: Storage['tokens']['findByCode'] = async (index) => {
+      const token = await storage.tokens.findByCode(index)
+      await afterLookUp?.()
+      return token
+    }
+    return { ...storage, tokens: { ...storage.tokens, findByCode } }
+  }
 
   /** A user with a pending token. */
   async function issue(domainId = server.acme.domainId) {

@@ -76,6 +76,19 @@ onEveryEngine((engine) => {
     assert.deepEqual(refusal(await phone.device.approve(approved)), closed('denied'))
   })
 
+  it('a suspended token is shown nothing and answers nothing, also what was opened behind the suspension’s back', async () => {
+    const phone = await newPhone(server)
+    const request = await phone.ask()
+    const until = server.clock.now() + hourMs
+    await sql(server.database, 'update tokens set suspended_until = ? where tid = ?', until, phone.device.tid)
+    const polled = await phone.device.poll({ have: [request.sid] })
+    assert.ok(polled.ok)
+    assert.deepEqual([polled.requests, polled.closed], [[], [{ sid: request.sid, state: 'denied' }]])
+    assert.deepEqual(refusal(await phone.device.approve(request)), closed('denied'))
+    assert.deepEqual(refusal(await phone.device.deny(request, 'not_me')), closed('denied'))
+    assert.equal(await phone.verdict(request.sid), 'pending')
+  })
+
   it('a report up to ten minutes after an approval denies it, with an alarm of its own', async () => {
     const phone = await newPhone(server)
     const request = await phone.ask()

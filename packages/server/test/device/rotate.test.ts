@@ -3,6 +3,7 @@ import { after, before, it } from 'node:test'
 import { messageType } from '@countersign/protocol/device-messages.ts'
 import { signMessage, thumbprint } from '@countersign/protocol/jws.ts'
 import { sha256 } from '@countersign/protocol/unlock.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { newJti, newKeys, publicJwk, type TestDevice } from '../support/device.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newPhone, refusal } from '../support/phones.ts'
@@ -15,8 +16,9 @@ const failed = (remaining: number) => ({ status: 403, code: 'factor_failed', rem
 
 onEveryEngine((engine) => {
   let server: TestServer
+  let afterLookUp: (() => Promise<unknown>) | undefined
   before(async () => {
-    server = await startTestServer(engine)
+    server = await startTestServer(engine, { storage: interrupted })
   })
   after(() => server.stop())
 
@@ -128,6 +130,25 @@ onEveryEngine((engine) => {
     assert.ok((await phone.device.poll()).ok)
   })
 
+  it('what was verified under the old key and is judged after the rotation is refused', async () => {
+    const phone = await newPhone(server)
+    const request = await phone.ask()
+    const messages: [path: string, sign: () => Promise<string>][] = [
+      ['answer', async () => phone.device.sign('answer', await phone.device.approvalPayload(request))],
+      ['remove', () => phone.device.sign('remove', phone.device.common('remove'))],
+      ['rotate', async () => rotation(phone.device, await newKeys())],
+    ]
+    for (const [path, sign] of messages) {
+      const [message, next] = [await sign(), await newKeys()]
+      const rotating = await rotation(phone.device, next)
+      afterLookUp = () => server.device('rotate', rotating)
+      assert.deepEqual(refusal(await server.device(path, message)), badSignature, path)
+      phone.device.keys = next
+      assert.ok((await phone.device.poll()).ok, path)
+    }
+    assert.equal(await phone.verdict(request.sid), 'pending')
+  })
+
   it('a rotation and an answer at once: the answer counts if it came first, else the device signs it again', async () => {
     for (let round = 0; round < 10; round++) {
       const phone = await newPhone(server)
@@ -146,6 +167,18 @@ onEveryEngine((engine) => {
       assert.equal(await phone.verdict(request.sid), 'approved')
     }
   })
+
+  /** A storage in which something else happens between the look-up of a token and the unit that locks it. */
+  function interrupted(storage: Storage): Storage {
+    const findByTid: Storage['tokens']['findByTid'] = async (tid) => {
+      const token = await storage.tokens.findByTid(tid)
+      const interrupt = afterLookUp
+      afterLookUp = undefined
+      await interrupt?.()
+      return token
+    }
+    return { ...storage, tokens: { ...storage.tokens, findByTid } }
+  }
 
   async function rotate(device: TestDevice, next: CryptoKeyPair, lies: Record<string, unknown> = {}): Promise<Reply> {
     return server.device('rotate', await rotation(device, next, lies))

@@ -5,7 +5,7 @@ import type { Challenge } from '@countersign/protocol/challenge.ts'
 import { messageType, type Operation, type SyncReply, type SyncResult } from '@countersign/protocol/device-messages.ts'
 import { type PublicJwk, signMessage } from '@countersign/protocol/jws.ts'
 import { sha256, type UnlockBinding, unlockBinding } from '@countersign/protocol/unlock.ts'
-import type { Reply, TestServer } from './server.ts'
+import type { Front, Reply } from './server.ts'
 
 /** A request as a device got it. */
 export interface Request {
@@ -22,13 +22,13 @@ type Payload = Record<string, unknown>
  * pinKey is random bytes, since how a PIN becomes one is the vectors' business.
  */
 export class TestDevice {
-  readonly server: TestServer
+  readonly server: Front
   readonly tid: string
   readonly username: string
   keys: CryptoKeyPair
   pinKey: Uint8Array<ArrayBuffer> | undefined
 
-  constructor(server: TestServer, values: Pick<TestDevice, 'tid' | 'username' | 'keys' | 'pinKey'>) {
+  constructor(server: Front, values: Pick<TestDevice, 'tid' | 'username' | 'keys' | 'pinKey'>) {
     this.server = server
     this.tid = values.tid
     this.username = values.username
@@ -38,7 +38,7 @@ export class TestDevice {
 
   /** Creates a token for a member of acme and activates it. */
   static async enrol(
-    server: TestServer,
+    server: Front,
     who: { userId: string; domainId?: string; pin?: boolean },
   ): Promise<TestDevice> {
     const domainId = who.domainId ?? (who.pin ? server.acme.pinDomainId : server.acme.domainId)
@@ -49,7 +49,7 @@ export class TestDevice {
   }
 
   static async activate(
-    server: TestServer,
+    server: Front,
     { code, username, pin }: { code: string; username: string; pin: boolean },
   ): Promise<TestDevice> {
     const begun = await server.device('activation/begin', { v: 1, code, username })
@@ -62,7 +62,7 @@ export class TestDevice {
 
   /** A device with keys and no activation yet. */
   static async prepare(
-    server: TestServer,
+    server: Front,
     tid: string,
     { username, pin }: { username: string; pin: boolean },
   ): Promise<TestDevice> {

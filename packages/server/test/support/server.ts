@@ -39,6 +39,9 @@ export interface TestServer extends People {
   stop(): Promise<void>
 }
 
+/** What applications and devices need of a server, wherever it runs. */
+export type Front = Pick<TestServer, 'acme' | 'apiUrl' | 'deviceUrl' | 'clock' | 'call' | 'device'>
+
 export interface Call {
   key?: string | null
   body?: unknown
@@ -49,6 +52,8 @@ export interface ServerOptions {
   settings?: Record<string, string>
   /** wraps the storage, to make it fail */
   storage?: (storage: Storage) => Storage
+  /** how long it waits for another process on an embedded database */
+  busyWaitMs?: number
   /** on this database instead of a new one: a second node */
   database?: TestDatabase
   clock?: Clock
@@ -69,6 +74,14 @@ export function fixedClock(start = testEpoch): Clock {
   }
 }
 
+/** The machine's own, for tests of several processes. */
+export const realClock: Clock = {
+  now: Date.now,
+  advance() {
+    throw new Error('Nobody can move the real clock.')
+  },
+}
+
 /** Starts a server with two organizations: acme with alice and bob, and another one with mallory. */
 export async function startTestServer(engine: TestEngine, options: ServerOptions = {}): Promise<TestServer> {
   const database = options.database ?? (await engine.create())
@@ -77,7 +90,12 @@ export async function startTestServer(engine: TestEngine, options: ServerOptions
   const log = pino({ level: 'debug' }, { write: (line) => void logged.push(JSON.parse(line)) })
   const config = readConfig(await environment(database, options.settings))
   const start = () =>
-    startServer(config, { now: clock.now, log, ...(options.storage ? { storage: options.storage } : {}) })
+    startServer(config, {
+      now: clock.now,
+      log,
+      ...(options.storage ? { storage: options.storage } : {}),
+      ...(options.busyWaitMs === undefined ? {} : { busyWaitMs: options.busyWaitMs }),
+    })
   let server = await start()
   const people = options.empty ? ({} as People) : await populate(server.app)
   return {

@@ -7,7 +7,7 @@ import { readObject } from './body.ts'
 
 /** A code with a user name, typed, or with the secret of a link or QR code. */
 export async function begin(app: App, request: Incoming): Promise<BeginReply> {
-  const { v, code, username, secret, ...unknown } = readObject(request.text)
+  const { v, code, username, secret, ...unknown } = readObject(request)
   if (Number.isInteger(v) && v !== 1) throw unsupportedVersion()
   if (v !== 1 || typeof code !== 'string' || Object.keys(unknown).length > 0) throw malformed()
   const address = request.clientAddress

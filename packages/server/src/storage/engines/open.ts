@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Engine, StorageUnavailable } from './engine.ts'
 import { openPostgres } from './postgres.ts'
-import { openSqlite } from './sqlite.ts'
+import { isBusy, openSqlite } from './sqlite.ts'
 
 export interface EngineOptions {
   /** directory of the embedded database */
@@ -27,11 +27,13 @@ export function openEngine({ data, database, busyWaitMs, onError }: EngineOption
  * database file of its own, which the operating system gives up with the process. Throws when another server holds it.
  */
 export function holdServerLock(data: string): { release(): void } {
+  mkdirSync(data, { recursive: true, mode: 0o700 })
   const lock = new DatabaseSync(join(data, 'serve.lock'))
   try {
     lock.exec('PRAGMA busy_timeout=0; BEGIN EXCLUSIVE')
   } catch (cause) {
     lock.close()
+    if (!isBusy(cause)) throw cause
     throw new StorageUnavailable(`Another server is running on ${data}.`, { cause })
   }
   return { release: () => lock.close() }

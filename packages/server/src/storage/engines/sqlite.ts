@@ -142,7 +142,8 @@ function runner(db: DatabaseSync): Run {
   }
 }
 
-function isBusy(error: unknown): boolean {
+/** Whether another process has what was asked for. */
+export function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
 }
 
