@@ -55,10 +55,16 @@ onEveryEngine((engine) => {
     }
     assert.equal(await flaw(), undefined)
     for (const column of ['domain_id', 'user_id', 'tid', 'sid']) {
-      if (row[column] === null) await change(row, column, '')
-      else await change(row, column, null)
+      await change(row, column, null)
       assert.deepEqual(await flaw(), at(row, 'the row is not as it was written'), `${column} null`)
-      await change(row, column, row[column] as string | null)
+      await change(row, column, row[column] as string)
+      const empty = saved.events.find(
+        (other) => other[column] === null && other.organization_id === row.organization_id,
+      )
+      assert.ok(empty)
+      await change(empty, column, '')
+      assert.deepEqual(await flaw(), at(empty, 'the row is not as it was written'), `${column} empty`)
+      await change(empty, column, null)
     }
   })
 
@@ -145,14 +151,23 @@ onEveryEngine((engine) => {
     const noted = await noteHeads(server.app)
     const end = await last(await victim())
     await cutWithHead(end)
-    const event: AuditEvent = { organizationId: server.acme.id, event: 'user.created', actor: theServer }
-    await server.app.storage.transaction((tx) => appendEvents(server.app, { ...tx, chain: Number(end.chain) }, [event]))
+    await append(end, 1)
     assert.equal(await flaw(), undefined)
     const found = (await verifyAudit(server.app, noted)).flaw
     assert.deepEqual(found, at(end, 'the row is not the one that was noted as the head'))
     await sql(server.database, `delete from audit_events where organization_id = ''`)
     await sql(server.database, `delete from audit_heads where organization_id = ''`)
     assert.equal((await verifyAudit(server.app, noted)).flaw?.problem, 'the noted head is not in the log')
+  })
+
+  it('T39: a row of a past that was rolled back does not fit into what came instead', async () => {
+    const end = await last(await victim())
+    await cutWithHead(end)
+    await append(end, 2)
+    assert.equal(await flaw(), undefined)
+    await sql(server.database, `delete from audit_events where ${place(end)}`)
+    await restore('audit_events', [end])
+    assert.deepEqual(await flaw(), at({ ...end, seq: Number(end.seq) + 1 }, 'the row is not as it was written'))
   })
 
   it('a whole organization that was removed from the log is missed by a noted head', async () => {
@@ -163,9 +178,12 @@ onEveryEngine((engine) => {
     assert.equal(found?.organizationId, server.other.id)
   })
 
-  it('a log that was made under another root does not verify', async () => {
+  it('a log that was made under another key does not verify', async () => {
     const { secrets } = server.app
-    server.app.secrets = { ...secrets, mac: (purpose, text) => secrets.mac(purpose, `${text}.`) }
+    // Where a chain begins is as before: it is every row that needs the key.
+    const mac: typeof secrets.mac = (purpose, text) =>
+      secrets.mac(purpose, text.startsWith('["genesis"') ? text : `${text}.`)
+    server.app.secrets = { ...secrets, mac }
     try {
       assert.equal((await flaw())?.seq, 1)
     } finally {
@@ -232,6 +250,13 @@ onEveryEngine((engine) => {
       Number(before.seq),
       String(before.hash),
     )
+  }
+
+  /** New events in the chain of a row. */
+  function append(row: SqlRow, count: number): Promise<void> {
+    const event: AuditEvent = { organizationId: server.acme.id, event: 'user.created', actor: theServer }
+    const events = Array.from({ length: count }, () => event)
+    return server.app.storage.transaction((tx) => appendEvents(server.app, { ...tx, chain: Number(row.chain) }, events))
   }
 
   async function undo(): Promise<void> {

@@ -71,6 +71,7 @@ onEveryEngine((engine) => {
       [await proof(next, { more: 1 }), malformed],
       [await proof(next, {}, messageType('rotate')), malformed],
       [await proof(next, {}, messageType('newkey'), stranger.device.tid), malformed],
+      [await proof(next, { tid: stranger.device.tid }, messageType('newkey'), stranger.device.tid), malformed],
       ['', malformed],
       [undefined, malformed],
     ]
@@ -147,6 +148,18 @@ onEveryEngine((engine) => {
       assert.ok((await phone.device.poll()).ok, path)
     }
     assert.equal(await phone.verdict(request.sid), 'pending')
+  })
+
+  it('the same key is another one after it was changed and changed back', async () => {
+    const phone = await newPhone(server)
+    const [old, other] = [phone.device.keys, await newKeys()]
+    const message = await phone.device.sign('remove', phone.device.common('remove'))
+    const rotations = [await rotation(phone.device, other), await rotation(phone.device, old, {}, other)]
+    afterLookUp = async () => {
+      for (const rotating of rotations) assert.equal((await server.device('rotate', rotating)).status, 200)
+    }
+    assert.deepEqual(refusal(await server.device('remove', message)), badSignature)
+    assert.ok((await phone.device.poll()).ok)
   })
 
   it('a rotation and an answer at once: the answer counts if it came first, else the device signs it again', async () => {

@@ -37,10 +37,7 @@ export class TestDevice {
   }
 
   /** Creates a token for a member of acme and activates it. */
-  static async enrol(
-    server: Front,
-    who: { userId: string; domainId?: string; pin?: boolean },
-  ): Promise<TestDevice> {
+  static async enrol(server: Front, who: { userId: string; domainId?: string; pin?: boolean }): Promise<TestDevice> {
     const domainId = who.domainId ?? (who.pin ? server.acme.pinDomainId : server.acme.domainId)
     const issued = await server.call('PUT', `/api/domains/${domainId}/users/${who.userId}/token`)
     assert.equal(issued.status, 200, issued.text)

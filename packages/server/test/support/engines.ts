@@ -48,6 +48,11 @@ export function onEveryEngine(define: (engine: TestEngine) => void): void {
   for (const engine of [sqlite, postgres]) describe(engine.name, () => define(engine))
 }
 
+/** Defines tests of what only the embedded database has. */
+export function onSqlite(define: (engine: TestEngine) => void): void {
+  describe('sqlite', () => define(sqlite))
+}
+
 /** Defines tests of what only a database for several nodes can do. */
 export function onPostgres(define: (engine: TestEngine) => void): void {
   describe('postgres', () => define(postgres))

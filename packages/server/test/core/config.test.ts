@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, it } from 'node:test'
+import { ConfigError, readConfig, settings } from '../../src/config.ts'
+
+let directory: string
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'countersign-config-'))
+})
+after(() => rmSync(directory, { recursive: true }))
+
+const file = (name: string, text: string): string => {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+/** The mistakes, one line each. */
+const mistakes = (env: Record<string, string>): string[] => {
+  try {
+    readConfig(env)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.message.split('\n')
+  }
+  return []
+}
+
+it('without any setting a server runs for its own machine', () => {
+  assert.deepEqual(readConfig({}), {
+    data: './data',
+    database: 'sqlite',
+    keyring: 'data/keyring.json',
+    apiListen: { host: '127.0.0.1', port: 8080 },
+    deviceListen: { host: '127.0.0.1', port: 8081 },
+    apiUrl: 'http://localhost:8080',
+    deviceUrl: 'http://localhost:8081',
+    tls: undefined,
+    serverName: 'Countersign',
+    trustedProxies: [],
+    pollsMax: 50_000,
+    logLevel: 'info',
+    unknown: [],
+  })
+})
+
+it('every setting is read as it is written', () => {
+  const pem = file('pem', '-----BEGIN CERTIFICATE-----\n')
+  const config = readConfig({
+    COUNTERSIGN_DATA: '/var/lib/countersign',
+    COUNTERSIGN_DATABASE: 'postgres://db.example.org/countersign',
+    COUNTERSIGN_KEYRING: '/etc/keys.json',
+    COUNTERSIGN_API_LISTEN: '0.0.0.0:443',
+    COUNTERSIGN_DEVICE_LISTEN: '[::]:8443',
+    COUNTERSIGN_API_URL: 'https://api.example.org/',
+    COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org',
+    COUNTERSIGN_TLS_CERT: pem,
+    COUNTERSIGN_TLS_KEY: pem,
+    COUNTERSIGN_NAME: 'Example MFA',
+    COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::/32,192.0.2.1',
+    COUNTERSIGN_POLLS_MAX: '7',
+    COUNTERSIGN_LOG_LEVEL: 'debug',
+  })
+  assert.deepEqual(config, {
+    data: '/var/lib/countersign',
+    database: 'postgres://db.example.org/countersign',
+    keyring: '/etc/keys.json',
+    apiListen: { host: '0.0.0.0', port: 443 },
+    deviceListen: { host: '::', port: 8443 },
+    apiUrl: 'https://api.example.org',
+    deviceUrl: 'https://mfa.example.org',
+    tls: { cert: '-----BEGIN CERTIFICATE-----\n', key: '-----BEGIN CERTIFICATE-----\n' },
+    serverName: 'Example MFA',
+    trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    pollsMax: 7,
+    logLevel: 'debug',
+    unknown: [],
+  })
+})
+
+it('an origin that is not set follows from where the server listens, and from whether it speaks TLS', () => {
+  const pem = file('pem', '-----BEGIN X-----')
+  const tls = { COUNTERSIGN_TLS_CERT: pem, COUNTERSIGN_TLS_KEY: pem }
+  for (const [listen, url] of [
+    ['127.0.0.1:9000', 'localhost:9000'],
+    ['127.9.9.9:9000', 'localhost:9000'],
+    ['0.0.0.0:9000', 'localhost:9000'],
+    ['[::]:9000', 'localhost:9000'],
+    ['[::1]:9000', 'localhost:9000'],
+    ['192.0.2.1:9000', '192.0.2.1:9000'],
+    ['[2001:db8::1]:9000', '[2001:db8::1]:9000'],
+    ['mfa.example.org:9000', 'mfa.example.org:9000'],
+  ] as const) {
+    assert.equal(readConfig({ COUNTERSIGN_API_LISTEN: listen }).apiUrl, `http://${url}`)
+    assert.equal(readConfig({ COUNTERSIGN_API_LISTEN: listen, ...tls }).apiUrl, `https://${url}`)
+  }
+  assert.equal(readConfig({ COUNTERSIGN_API_LISTEN: 'h.example:443', ...tls }).apiUrl, 'https://h.example')
+})
+
+it('a mistake is told with the name of its setting', () => {
+  const wrong: Record<string, string[]> = {
+    COUNTERSIGN_DATABASE: ['mysql://x', 'sqlite3', 'SQLITE', 'postgres'],
+    COUNTERSIGN_API_LISTEN: [
+      '8080',
+      '127.0.0.1',
+      '127.0.0.1:',
+      ':8080',
+      'x:0',
+      'x:65536',
+      'x:99999',
+      '::1:8080',
+      'x:80:80',
+      'x:8o',
+    ],
+    COUNTERSIGN_DEVICE_LISTEN: ['8081', '[::1]', '[x]:1'],
+    COUNTERSIGN_API_URL: [
+      'api.example.org',
+      'ftp://x',
+      'https://x/api',
+      'https://x?y',
+      'https://u@x',
+      'https://X',
+      'https://x:443',
+      'x',
+    ],
+    COUNTERSIGN_DEVICE_URL: ['https://mfa.example.org/a', 'https://mfa.example.org//', 'javascript:1'],
+    COUNTERSIGN_TRUSTED_PROXIES: [
+      '*',
+      'localhost',
+      '10.0.0.0/33',
+      '10.0.0/8',
+      '2001:db8::/129',
+      '10.0.0.1,',
+      '10.0.0.0/',
+      '1.2.3.4/x',
+      '10.0.0.0/8/8',
+    ],
+    COUNTERSIGN_POLLS_MAX: ['0', '-1', '1.5', 'many', '1e999', 'NaN'],
+    COUNTERSIGN_LOG_LEVEL: ['verbose', 'INFO', 'silent', 'trace'],
+    COUNTERSIGN_TLS_CERT: [join(tmpdir(), 'there is no such file'), tmpdir(), file('not.pem', 'not a certificate')],
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const [line = '', ...more] = mistakes({ [name]: value }).filter((line) => !line.includes('Set both or neither'))
+      assert.ok(line.startsWith(`${name}: `), `${name}=${value}: ${line}`)
+      assert.deepEqual(more, [], value)
+    }
+  }
+})
+
+it('all mistakes are told at once', () => {
+  const lines = mistakes({
+    COUNTERSIGN_DATABASE: 'x',
+    COUNTERSIGN_API_LISTEN: 'x',
+    COUNTERSIGN_POLLS_MAX: 'x',
+    COUNTERSIGN_LOG_LEVEL: 'x',
+    COUNTERSIGN_API_URL: 'x',
+    COUNTERSIGN_TLS_KEY: file('pem', '-----BEGIN X-----'),
+  })
+  assert.equal(lines.length, 6, lines.join('\n'))
+})
+
+it('the two listeners cannot share a port, nor TLS have half of what it needs', () => {
+  assert.match(mistakes({ COUNTERSIGN_API_LISTEN: 'x:1', COUNTERSIGN_DEVICE_LISTEN: 'y:1' }).join(), /a port each/)
+  const pem = file('pem', '-----BEGIN X-----')
+  for (const name of ['COUNTERSIGN_TLS_CERT', 'COUNTERSIGN_TLS_KEY']) {
+    assert.match(mistakes({ [name]: pem }).join(), /both or neither/)
+  }
+})
+
+it('an empty setting is none', () => {
+  const empty = Object.fromEntries(Object.keys(settings).map((name) => [name, '']))
+  assert.deepEqual(readConfig(empty), readConfig({}))
+})
+
+it('each setting may stand in a file, without the newline that it ends in, and not in both', () => {
+  const url = 'postgres://countersign:s3cret@db/countersign'
+  const path = file('url', `${url}\n`)
+  assert.equal(readConfig({ COUNTERSIGN_DATABASE_FILE: path }).database, url)
+  assert.equal(readConfig({ COUNTERSIGN_DATABASE_FILE: path, COUNTERSIGN_DATABASE: '' }).database, url)
+  const both = mistakes({ COUNTERSIGN_DATABASE_FILE: path, COUNTERSIGN_DATABASE: url })
+  assert.match(both.join(), /^COUNTERSIGN_DATABASE: .*not both/)
+  assert.equal(mistakes({ COUNTERSIGN_DATABASE_FILE: join(directory, 'none') }).length, 1)
+  assert.equal(readConfig({ COUNTERSIGN_NAME_FILE: file('empty', '\n') }).serverName, 'Countersign')
+})
+
+it('T34: a mistake in a secret does not quote the secret', () => {
+  const secret = 's3cret-word'
+  const told = [
+    ...mistakes({ COUNTERSIGN_DATABASE: `mysql://u:${secret}@db/x` }),
+    ...mistakes({ COUNTERSIGN_TLS_KEY: file('key', secret), COUNTERSIGN_TLS_CERT: file('cert', secret) }),
+  ]
+  assert.equal(told.length, 3)
+  assert.ok(!told.join().includes(secret))
+})
+
+it('a slip of the pen is noted by its name', () => {
+  const env = { COUNTERSIGN_DATABSE: 'x', COUNTERSIGN_NAME_FILE: file('name', 'x'), COUNTERSIGN_FILE: 'x', OTHER: 'x' }
+  assert.deepEqual(readConfig(env).unknown, ['COUNTERSIGN_DATABSE', 'COUNTERSIGN_FILE'])
+})

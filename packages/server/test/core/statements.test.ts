@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { after, before, it } from 'node:test'
+import { onEveryEngine } from '../support/engines.ts'
+import { newPhone, newUser, type Phone } from '../support/phones.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { type Spy, spyOnStorage } from '../support/spied-storage.ts'
+import { watchStatements } from '../support/statements.ts'
+
+onEveryEngine((engine) => {
+  let server: TestServer
+  let spy: Spy
+  let phone: Phone
+  let watched: ReturnType<typeof watchStatements>
+  before(async () => {
+    spy = spyOnStorage()
+    server = await startTestServer(engine, { storage: spy.storage })
+    phone = await newPhone(server, { pin: true })
+    watched = watchStatements()
+  })
+  after(async () => {
+    watched.stop()
+    await server.stop()
+  })
+
+  /** The repositories' calls of one request, each of which must be one statement. */
+  async function callsOf(work: () => Promise<{ status: number; text?: string }>): Promise<string[]> {
+    spy.calls = []
+    watched.texts.length = 0
+    const { status, text } = await work()
+    assert.ok(status < 500, text)
+    assert.equal(watched.texts.length, spy.calls.length, watched.texts.join('\n'))
+    // A connection’s first event begins its chain; which connection of a pool is used is chance.
+    const begun = spy.calls.indexOf('tx.audit.createHead')
+    return begun < 0 ? spy.calls : spy.calls.toSpliced(begun, 2)
+  }
+  const audited = ['tx.audit.lockHead', 'tx.audit.append', 'tx.audit.moveHead']
+  const key = 'apiKeys.findByHash'
+  const sync = async () =>
+    server.device('sync', { wait: 0, tokens: [await phone.device.sign('sync', phone.device.common('sync'))] })
+
+  it('who is asking costs one', async () => {
+    assert.deepEqual(await callsOf(() => server.call('GET', '/api/ping')), [key])
+    assert.deepEqual(await callsOf(() => server.call('GET', '/api/ping', { key: 'x'.repeat(64) })), [key])
+    assert.deepEqual(await callsOf(() => server.call('GET', '/api/ping', { key: 'x' })), [])
+  })
+
+  it('a login costs a handful on its way from the application to the phone and back', async () => {
+    const domain = `/api/domains/${phone.domainId}`
+    let sid = ''
+    const create = async () => {
+      const reply = await server.call('POST', `${domain}/sessions`, { body: { user: { username: phone.username } } })
+      sid = reply.body.id
+      return reply
+    }
+    assert.deepEqual(await callsOf(create), [
+      key,
+      'domains.find',
+      'members.findUserByName',
+      'tokens.findLive',
+      'tx.tokens.lock',
+      'tx.limits.use',
+      'tx.sessions.countPending',
+      'tx.sessions.insert',
+      'tx.tokens.updateCounters',
+      ...audited,
+    ])
+    const read = () => server.call('GET', `${domain}/sessions/${sid}`)
+    assert.deepEqual(await callsOf(read), [key, 'sessions.find'])
+    const polled = ['tokens.findManyByTid', 'tokens.findManyByTid', 'domains.findMany', 'sessions.findPendingOf']
+    assert.deepEqual(await callsOf(sync), polled)
+    const request = await phone.device.request()
+    const answer = await phone.device.sign('answer', await phone.device.approvalPayload(request))
+    const judged = await callsOf(() => server.device('answer', answer))
+    assert.deepEqual(judged.slice(-audited.length), audited)
+    assert.deepEqual(judged.slice(0, -audited.length), [
+      'tokens.findByTid',
+      'tx.tokens.lock',
+      'tx.sessions.lock',
+      'tx.replies.find',
+      'tx.sessions.countAnswer',
+      'tx.domains.find',
+      'tx.sessions.approve',
+      'tx.tokens.updateCounters',
+      'tx.replies.insert',
+    ])
+    assert.deepEqual(await callsOf(read), [key, 'sessions.find'])
+  })
+
+  it('whether a token is active costs four', async () => {
+    assert.deepEqual(await callsOf(() => server.call('GET', phone.token)), [
+      key,
+      'domains.find',
+      'members.findUser',
+      'tokens.findLive',
+    ])
+  })
+
+  it('a page of users costs two, however many there are', async () => {
+    for (let more = 0; more < 3; more++) {
+      await newUser(server)
+      assert.deepEqual(await callsOf(() => server.call('GET', '/api/users')), [key, 'users.list', 'members.domainsOf'])
+    }
+    const { domainId } = phone
+    assert.deepEqual(await callsOf(() => server.call('GET', `/api/domains/${domainId}/users`)), [
+      key,
+      'domains.find',
+      'members.list',
+      'members.domainsOf',
+    ])
+  })
+
+  it('a list of five hundred users costs no more statements than one of two', async () => {
+    const { domainId } = server.acme
+    const replace = (count: number) =>
+      callsOf(() => {
+        const list = Array.from({ length: count }, (_, index) => ({ username: `listed${index}` }))
+        return server.call('PUT', `/api/domains/${domainId}/users`, { body: list })
+      })
+    await replace(1)
+    const few = await replace(2)
+    assert.deepEqual(await replace(500), few)
+    assert.ok(few.length < 15, few.join())
+  })
+})
