@@ -23,7 +23,8 @@ const changePollMs = 200
 export function openSqlite(file: string, options: Options): Engine {
   const writer = new DatabaseSync(file)
   // FULL: a commit is on the disk before it returns. A busy_timeout would freeze the event loop; waiting is done by timer.
-  writer.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=0')
+  useWriteAheadLog(writer, options.busyWaitMs)
+  writer.exec('PRAGMA synchronous=FULL; PRAGMA busy_timeout=0')
   const reader = new DatabaseSync(file, { readOnly: true })
   reader.exec('PRAGMA busy_timeout=1000')
   const connection = { run: runner(writer), chain: 0 }
@@ -55,6 +56,19 @@ export function openSqlite(file: string, options: Options): Engine {
       reader.close()
       writer.close()
     },
+  }
+}
+
+/** Several processes may meet a new file at once, and SQLite's own wait does not cover this change. At the start nothing is kept waiting. */
+function useWriteAheadLog(db: DatabaseSync, waitMs: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  for (const deadline = performance.now() + waitMs; ; Atomics.wait(clock, 0, 0, 20)) {
+    try {
+      db.exec('PRAGMA journal_mode=WAL')
+      return
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error
+    }
   }
 }
 
