@@ -68,5 +68,7 @@ async function assertAudited({ database }: Cluster, witnesses: Witness[]): Promi
   const activated = subjects.flatMap(({ device }) => device ?? [])
   assert.deepEqual(times('session.approved'), new Map(approved.map(({ sid }) => [sid, 1])))
   assert.deepEqual(times('token.activated'), new Map(activated.map(({ tid }) => [tid, 1])))
-  assert.ok(approved.length > kills && activated.length > kills, 'hardly anything happened')
+  const happened = `${approved.length} approvals, ${activated.length} activations`
+  // How many depends on the machine; none would mean that nothing was tested.
+  assert.ok(approved.length > 10 && activated.length > 10, happened)
 }
