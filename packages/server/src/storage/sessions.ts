@@ -20,6 +20,10 @@ export interface Approval {
   at: number
 }
 
+// Partial indexes are found by literals only: a bound parameter could be any state. `open` names the one for both.
+const [pending, approved] = [sql.lit('pending'), sql.lit('approved')]
+const open = [pending, approved]
+
 const find = statement<Key>()((db, value) =>
   db
     .selectFrom('sessions')
@@ -44,8 +48,8 @@ const countPending = statement<{ organizationId: string; tid: string; now: numbe
     .select(sql<number>`count(*)`.as('count'))
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
-    .where('state', 'in', ['pending', 'approved']) // names the partial index
-    .where('state', '=', 'pending')
+    .where('state', 'in', open)
+    .where('state', '=', pending)
     .where('expires_at', '>', value('now')),
 )
 
@@ -84,7 +88,7 @@ const approve = statement<Key & Approval>()((db, value) =>
     })
     .where('organization_id', '=', value('organizationId'))
     .where('sid', '=', value('sid'))
-    .where('state', '=', 'pending')
+    .where('state', '=', pending)
     .where('expires_at', '>', value('at'))
     .returning('sid'),
 )
@@ -109,8 +113,8 @@ const cancel = statement<Key & { domainId: string; at: number }>()((db, value) =
     // one that has timed out is no longer there to be cancelled
     .where((where) =>
       where.or([
-        where('state', '=', 'approved'),
-        where.and([where('state', '=', 'pending'), where('expires_at', '>', value('at'))]),
+        where('state', '=', approved),
+        where.and([where('state', '=', pending), where('expires_at', '>', value('at'))]),
       ]),
     )
     .returning(['sid', 'tid', 'user_id']),
@@ -172,7 +176,7 @@ export const sessions = (run: Run) => ({
           .set({ state: 'denied', reason, ended_at: at, verdict_mac: null })
           .where('organization_id', '=', organizationId)
           .where('tid', 'in', tids)
-          .where('state', 'in', ['pending', 'approved'])
+          .where('state', 'in', open)
           .returning(['sid', 'tid']),
       ),
     ),
@@ -186,8 +190,8 @@ export const sessions = (run: Run) => ({
           .set({ state: 'denied', reason, ended_at: at })
           .where('organization_id', '=', organizationId)
           .where('user_id', '=', userId)
-          .where('state', 'in', ['pending', 'approved'])
-          .where('state', '=', 'pending')
+          .where('state', 'in', open)
+          .where('state', '=', pending)
           .returning(['sid', 'tid']),
       ),
     ),
@@ -205,8 +209,8 @@ export const sessions = (run: Run) => ({
             'in',
             tids.map((token) => token.tid),
           )
-          .where('state', 'in', ['pending', 'approved'])
-          .where('state', '=', 'pending')
+          .where('state', 'in', open)
+          .where('state', '=', pending)
           .where('expires_at', '>', now)
           .orderBy('created_at')
           .orderBy('sid'),
@@ -237,7 +241,7 @@ export const sessions = (run: Run) => ({
         db
           .selectFrom('sessions')
           .select(['organization_id', 'sid', 'domain_id', 'user_id', 'tid'])
-          .where('state', '=', 'pending')
+          .where('state', '=', pending)
           .where('expires_at', '<=', now)
           .orderBy('expires_at')
           .limit(limit),
@@ -258,13 +262,13 @@ export const sessions = (run: Run) => ({
               db
                 .selectFrom('sessions')
                 .select(['organization_id', 'sid'])
-                .where('state', '=', 'approved')
+                .where('state', '=', approved)
                 .where('approved_at', '<=', approvedBefore)
                 .limit(limit)
                 .$asTuple('organization_id', 'sid'),
             ),
           )
-          .where('state', '=', 'approved')
+          .where('state', '=', approved)
           .returning('sid'),
       ),
     ),

@@ -81,7 +81,9 @@ const erased = {
   push_endpoint_hash: null,
 }
 
-const live = ['pending', 'active']
+// Partial indexes are found by literals only: a bound parameter could be any state.
+const [pending, active] = [sql.lit('pending'), sql.lit('active')]
+const live = [pending, active]
 
 const findLive = statement<Owner>()((db, value) =>
   db
@@ -128,7 +130,7 @@ const findByCode = statement<{ codeIndex: string }>()((db, value) =>
     .select(['tokens.organization_id', 'tokens.tid', 'tokens.code_expires_at', 'tokens.secret_index'])
     .select(['tokens.domain_id', 'tokens.user_id', 'users.username', 'users.username_key', 'users.email'])
     .where('tokens.code_index', '=', value('codeIndex'))
-    .where('tokens.state', '=', 'pending'),
+    .where('tokens.state', '=', pending),
 )
 
 const insert = statement<NewToken>()(
@@ -177,7 +179,7 @@ const activate = statement<Key & ActivatedToken & { now: number }>()((db, value)
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
-    .where('state', '=', 'pending')
+    .where('state', '=', pending)
     .where('code_expires_at', '>', value('now'))
     .returning('tid'),
 )
@@ -197,7 +199,7 @@ const updateCounters = statement<Key & TokenCounters>()((db, value) =>
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
-    .where('state', '=', 'active'),
+    .where('state', '=', active),
 )
 
 const expireLapsed = statement<Owner & { now: number }>()((db, value) =>
@@ -207,7 +209,8 @@ const expireLapsed = statement<Owner & { now: number }>()((db, value) =>
     .where('organization_id', '=', value('organizationId'))
     .where('domain_id', '=', value('domainId'))
     .where('user_id', '=', value('userId'))
-    .where('state', '=', 'pending')
+    .where('state', 'in', live)
+    .where('state', '=', pending)
     .where('code_expires_at', '<=', value('now'))
     .returning('tid'),
 )
@@ -223,7 +226,7 @@ const changeKey = statement<Key & ChangedKey>()((db, value) =>
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
-    .where('state', '=', 'active'),
+    .where('state', '=', active),
 )
 
 const changeFactor = statement<Key & ChangedFactor>()((db, value) =>
@@ -237,14 +240,14 @@ const changeFactor = statement<Key & ChangedFactor>()((db, value) =>
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
-    .where('state', '=', 'active'),
+    .where('state', '=', active),
 )
 
 const countOtherOrigins = statement<{ origin: string }>()((db, value) =>
   db
     .selectFrom('tokens')
     .select(sql<number>`count(*)`.as('count'))
-    .where('state', '=', 'active')
+    .where('state', '=', active)
     .where('origin', '<>', value('origin')),
 )
 
@@ -325,7 +328,7 @@ export const tokens = (run: Run) => ({
         db
           .selectFrom('tokens')
           .select(['organization_id', 'domain_id', 'user_id'])
-          .where('state', '=', 'pending')
+          .where('state', '=', pending)
           .where('code_expires_at', '<=', now)
           .orderBy('code_expires_at')
           .limit(limit),

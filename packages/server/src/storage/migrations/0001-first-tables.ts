@@ -62,7 +62,7 @@ const tables = [
     primary key (organization_id, tid))`,
   `create unique index tokens_tid on tokens (tid)`,
   `create unique index tokens_live on tokens (organization_id, domain_id, user_id) where state in ('pending', 'active')`,
-  `create index tokens_user on tokens (organization_id, user_id) where state in ('pending', 'active')`,
+  `create index tokens_user on tokens (organization_id, user_id, tid) where state in ('pending', 'active')`,
   `create unique index tokens_code on tokens (code_index) where code_index is not null`,
   `create index tokens_lapsing on tokens (code_expires_at) where state = 'pending'`,
 
