@@ -153,7 +153,14 @@ async function look(app: App, polled: Polled[], have: Set<string>): Promise<Snap
 }
 
 type Pending = { sid: string; tid: string | null; challenge: string | null }
-type Ended = { sid: string; tid: string | null; state: string; expires_at: number; approved_at: number | null }
+type Ended = {
+  sid: string
+  tid: string | null
+  state: string
+  expires_at: number
+  approved_at: number | null
+  ended_at: number | null
+}
 
 async function readAbout(app: App, tokens: TokenRow[], have: Set<string>): Promise<[DomainRow[], Pending[], Ended[]]> {
   if (tokens.length === 0) return [[], [], []]

@@ -7,14 +7,17 @@ export type SessionView = DetailedSession
 
 export const approvalValidMs = 600_000
 
-/** A session's state at this moment: time-outs and stale approvals hold before any sweeper has written them down. */
+/**
+ * A session's state at this moment: time-outs and stale approvals hold before any sweeper has written them down, and also if
+ * the token was revoked afterwards.
+ */
 export function stateOf(
   app: App,
-  row: Pick<SessionRow, 'state' | 'reason' | 'expires_at' | 'approved_at'>,
+  row: Pick<SessionRow, 'state' | 'reason' | 'expires_at' | 'approved_at' | 'ended_at'>,
 ): { state: SessionRow['state']; reason: string } {
-  const now = app.now()
-  if (row.state === 'pending' && now >= row.expires_at) return { state: 'expired', reason: 'timeout' }
-  if (row.state === 'approved' && now >= (row.approved_at ?? 0) + approvalValidMs) {
+  if (row.state === 'pending' && app.now() >= row.expires_at) return { state: 'expired', reason: 'timeout' }
+  const until = row.ended_at ?? app.now()
+  if (row.approved_at !== null && until >= row.approved_at + approvalValidMs) {
     return { state: 'expired', reason: 'approval_expired' }
   }
   return { state: row.state, reason: row.reason }

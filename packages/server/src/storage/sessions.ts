@@ -167,7 +167,10 @@ export const sessions = (run: Run) => ({
   setNumberFailures: (organizationId: string, sid: string, failures: number) =>
     run(setNumberFailures({ organizationId, sid, failures })),
 
-  /** Denies every pending or approved session of these tokens. */
+  /**
+   * Denies every approved session of these tokens, and those that are pending and have not timed out. An approval is denied
+   * however old it is: another node's clock may be behind, and still call it valid.
+   */
   denyOfTokens: (organizationId: string, tids: string[], reason: string, at: number) =>
     run(
       query((db) =>
@@ -177,11 +180,12 @@ export const sessions = (run: Run) => ({
           .where('organization_id', '=', organizationId)
           .where('tid', 'in', tids)
           .where('state', 'in', open)
+          .where((where) => where.or([where('state', '=', approved), where('expires_at', '>', at)]))
           .returning(['sid', 'tid']),
       ),
     ),
 
-  /** Denies a user's pending sessions, those without a token too. */
+  /** Denies a user's pending sessions that have not timed out. */
   denyPendingOfUser: (organizationId: string, userId: string, reason: string, at: number) =>
     run(
       query((db) =>
@@ -192,6 +196,7 @@ export const sessions = (run: Run) => ({
           .where('user_id', '=', userId)
           .where('state', 'in', open)
           .where('state', '=', pending)
+          .where('expires_at', '>', at)
           .returning(['sid', 'tid']),
       ),
     ),
@@ -223,7 +228,7 @@ export const sessions = (run: Run) => ({
       query((db) =>
         db
           .selectFrom('sessions')
-          .select(['sid', 'tid', 'state', 'expires_at', 'approved_at'])
+          .select(['sid', 'tid', 'state', 'expires_at', 'approved_at', 'ended_at'])
           .where('organization_id', 'in', [...new Set(tids.map((token) => token.organization_id))])
           .where('sid', 'in', sids)
           .where(

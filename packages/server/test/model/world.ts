@@ -184,10 +184,6 @@ export class World {
     return [...this.#challenges.keys()]
   }
 
-  pinPhones(): Token[] {
-    return this.phones().filter(({ kind }) => kind === 'pin')
-  }
-
   /** Answers are remembered for two days. */
   remembered(): Sent[] {
     return this.sent.filter(({ at }) => this.model.now - at < 86_400_000)
