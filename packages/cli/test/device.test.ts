@@ -149,7 +149,7 @@ onEveryEngine((engine) => {
       const { device, activate, ask } = await newcomer(context)
       await activate('domainId')
       const requests = [await ask('domainId'), await ask('domainId')]
-      const watched = await device('watch', '--answer', 'approve', '--timeout', '1')
+      const watched = await device('watch', '--answer', 'approve', '--timeout', '5')
       assert.equal(watched.code, 0, watched.stderr)
       assert.equal(watched.stdout.trim().split('\n').length, 2)
       assert.match(watched.stderr, /at least one of them is not yours/)
