@@ -18,7 +18,7 @@ onEveryEngine((engine) => {
 
     for (let kill = 1; kill <= kills; kill++) {
       const running = witnesses.map((witness) => witness.run())
-      await delay(100 + Math.random() * 300)
+      await answersOf(witnesses, 20 + Math.random() * 380)
       const victims = victimsAmong(cluster.nodes)
       await Promise.all(victims.map((node) => node.kill('SIGKILL')))
       for (const witness of witnesses) witness.stop()
@@ -35,6 +35,13 @@ onEveryEngine((engine) => {
     for (const { errors } of cluster.nodes) assert.doesNotMatch(errors, /api\.error\.internal/)
   })
 })
+
+/** Until so many more are given, however fast the machine is; a moment that is as good as any. */
+async function answersOf(witnesses: Witness[], more: number): Promise<void> {
+  const given = () => witnesses.reduce((total, { answers }) => total + answers, 0)
+  const enough = given() + more
+  for (const latest = Date.now() + 5_000; given() < enough && Date.now() < latest; ) await delay(1 + Math.random() * 10)
+}
 
 async function summon(cluster: Cluster): Promise<Witness[]> {
   // Requests that live long: that they time out is not what is tested here.
