@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { withApp } from './command.ts'
+import { print, withApp } from './command.ts'
 
 /** `countersign audit …` */
 export function auditCommand(): Command {
@@ -13,10 +13,15 @@ export function auditCommand(): Command {
   audit
     .command('head')
     .description('Note where every chain ends and print the hash that stands for it. Keep it away from this machine.')
-    .action(async () => {
-      process.stdout.write(`${await withApp((app, server) => server.noteHeads(app))}\n`)
-    })
+    .option('--json', 'print one JSON object')
+    .action(noteHeads)
   return audit
+}
+
+async function noteHeads(options: { json?: boolean }): Promise<void> {
+  const head = await withApp((app, server) => server.noteHeads(app))
+  if (options.json) print({ head }, options)
+  else process.stdout.write(`${head}\n`)
 }
 
 async function verify(options: { head?: string; json?: boolean }): Promise<void> {

@@ -8,10 +8,14 @@ export function loadServer(): Promise<Server> {
   return import('@countersign/server/main.ts')
 }
 
-/** Runs a short piece of work on the database that the environment names, beside a running server or without one. */
-export async function withApp<T>(work: (app: App, server: Server) => Promise<T>): Promise<T> {
+/**
+ * Runs a short piece of work on the database that the environment names, beside a running server or without one. Throws when
+ * there is nothing in it, unless told to create it.
+ */
+export async function withApp<T>(work: (app: App, server: Server) => Promise<T>, { create = false } = {}): Promise<T> {
   const server = await loadServer()
-  const { app, close } = await server.openForCommand(server.readConfig(process.env))
+  const open = create ? server.openForCommand : server.openExisting
+  const { app, close } = await open(server.readConfig(process.env))
   try {
     return await work(app, server)
   } finally {

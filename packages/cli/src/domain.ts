@@ -6,6 +6,7 @@ interface CreateOptions {
   name: string
   type?: string
   keyType?: string
+  minLength?: number
   requestTimeout?: number
   maxAllowedRetries?: number
   activationCodeExpiration?: number
@@ -26,6 +27,11 @@ export function domainCommand(): Command {
     .requiredOption('--name <name>', 'what users see')
     .option('--type <type>', 'RADIUS, API, PAM, SAML, OIDC or OTHER', 'API')
     .option('--key-type <type>', 'how a phone is unlocked to approve: ONE_STEP, PIN or PASSCODE', 'ONE_STEP')
+    .option(
+      '--min-length <characters>',
+      'of a PIN or passcode, 4 to 16; default 4 for PIN, 8 for PASSCODE',
+      wholeNumber,
+    )
     .option('--request-timeout <seconds>', 'life of a request, 30 to 600', wholeNumber)
     .option('--max-allowed-retries <number>', 'wrong PINs in a row that revoke a token, 1 to 10', wholeNumber)
     .option('--activation-code-expiration <days>', 'life of an activation code, 1 to 365', wholeNumber)

@@ -10,7 +10,7 @@ export function orgCommand(): Command {
     .requiredOption('--name <name>', 'what it is called')
     .option('--json', 'print one JSON object')
     .action(async (options: { name: string; json?: boolean }) => {
-      print(await withApp((app, server) => server.createOrganization(app, options)), options)
+      print(await withApp((app, server) => server.createOrganization(app, options), { create: true }), options)
       if (!options.json)
         process.stderr.write('The API key is shown this once. Keep it where your application reads its secrets.\n')
     })

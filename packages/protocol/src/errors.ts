@@ -16,6 +16,16 @@ export const apiErrors = {
     about: 'The domain requires number matching: send `"numberMatching":true` and show the number of the answer.',
   },
   'api.error.conflict.username': { status: 400, about: 'Somebody has this user name, in whatever case.' },
+  'api.error.conflict.serialnumber': {
+    status: 400,
+    about: 'The organization has a hardware token with this serial number.',
+  },
+  'api.error.conflict.hardware': { status: 400, about: 'The hardware token is another user’s: take it away first.' },
+  'api.error.conflict.email': { status: 400, about: 'An administrator of the organization has this address.' },
+  'api.error.limit.bypasscodes': {
+    status: 400,
+    about: 'The user has five bypass codes that can still be used: delete one first.',
+  },
   'api.error.unauthorized': { status: 401, about: 'The API key is missing, wrong, expired or revoked.' },
   'api.error.forbidden': { status: 403, about: 'The API key may not do this: its scope lacks the permission.' },
   'api.error.forbidden.bypasscode': { status: 403, about: 'Bypass codes are switched off in this domain.' },
@@ -27,9 +37,20 @@ export const apiErrors = {
   },
   'api.error.notfound.domain': { status: 404, about: 'The organization has no such domain.' },
   'api.error.notfound.token': { status: 404, about: 'The user has no token in this domain: create one.' },
+  'api.error.notfound.bypasscode': { status: 404, about: 'The organization has no such bypass code.' },
+  'api.error.notfound.hardware': {
+    status: 404,
+    about: 'The organization has no such hardware token, or the user has none.',
+  },
+  'api.error.notfound.apikey': { status: 404, about: 'The organization has no such API key.' },
+  'api.error.notfound.administrator': { status: 404, about: 'The organization has no such administrator.' },
   'api.error.notfound.session': { status: 404, about: 'This domain never had such a session.' },
   'api.error.methodnotallowed': { status: 405, about: 'The address exists, the method does not; see `Allow`.' },
   'api.error.timeout': { status: 408, about: 'The request took too long to arrive.' },
+  'api.error.preconditionfailed': {
+    status: 412,
+    about: 'Somebody has changed this meanwhile: read it again, and send the new `ETag` in `If-Match`.',
+  },
   'api.error.toolarge': { status: 413, about: 'The body is too large.' },
   'api.error.uritoolong': { status: 414, about: 'The address is too long.' },
   'api.error.expectation': { status: 417, about: 'The only expectation that can be met is `100-continue`.' },
@@ -38,7 +59,8 @@ export const apiErrors = {
   'api.error.internal': { status: 500, about: 'A fault of the server; its log says which.' },
   'api.error.unavailable': {
     status: 503,
-    about: 'The server cannot reach its database at the moment, or is full: try again after `Retry-After` seconds.',
+    about:
+      'The server cannot reach its database at the moment, or is full: try again after `Retry-After` seconds. A change may have been made all the same: look before you repeat a POST.',
   },
 } as const satisfies Record<string, ErrorKind>
 

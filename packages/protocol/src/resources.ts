@@ -58,3 +58,30 @@ export interface Organization {
 export interface Ping {
   status: 'OK'
 }
+
+export interface BypassCode {
+  id: string
+  /** nine decimal digits */
+  code: string
+  /** such as 2026-01-31T23:59:59+0000: LoginTC's Java client reads nothing else; the year 9999 is never */
+  dtExpiry: string
+  /** id of the user */
+  user: string
+  usesAllowed: number
+  usesRemaining: number
+}
+
+export const hardwareTypes = ['TOTP6', 'TOTP8'] as const
+export type HardwareType = (typeof hardwareTypes)[number]
+export type SyncState = 'Never Used' | 'Synchronized' | 'Out of Sync'
+
+export interface HardwareToken {
+  id: string
+  alias: string
+  serialNumber: string
+  type: HardwareType
+  timeStep: '30s' | '60s'
+  syncState: SyncState
+  /** id of the user who has it, or '' */
+  user: string
+}

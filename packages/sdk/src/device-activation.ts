@@ -9,7 +9,7 @@ import {
   type PushSubscription,
 } from '@countersign/protocol/device-messages.ts'
 import { signMessage } from '@countersign/protocol/jws.ts'
-import { DeviceError, isUndecided } from './device-errors.ts'
+import { DeviceError, isDeviceError } from './device-errors.ts'
 import { generateSigningKey, signingKeyOf } from './device-keys.ts'
 import { readBegin, readServer } from './device-replies.ts'
 import { commonPayload, type Device, settle } from './device-send.ts'
@@ -76,14 +76,19 @@ export async function prepareActivation(
   return { token, jws: await signActivation(device, token, members) }
 }
 
-/** Sends the finish of an activation and returns the active token. Unless the answer was lost, a failure erases the keys. */
+/** Whether a finish was refused for good. After anything else an earlier one, whose answer was lost, may have activated the token. */
+export function isFinal(error: unknown): boolean {
+  return isDeviceError(error, 'activation_failed', 'factor_required', 'token_revoked')
+}
+
+/** Sends the finish of an activation and returns the active token. A refusal for good erases the keys. */
 export async function sendActivation(device: Device, prepared: PreparedActivation): Promise<StoredToken> {
   const { token, jws } = prepared
   try {
     const reply = await callDevice(device.transport, { path: '/activation/finish', message: { jws } })
     if (reply.state !== 'active' || reply.tid !== token.tid) throw invalidReply('it does not confirm the token')
   } catch (error) {
-    if (!isUndecided(error)) await device.store.update(token.tid, () => undefined)
+    if (isFinal(error)) await device.store.update(token.tid, () => undefined)
     throw error
   }
   return settle(device, { token, key: token.key })

@@ -2,6 +2,7 @@ import type { DenyReason, PushSubscription } from '@countersign/protocol/device-
 import {
   type ActivationChoice,
   beginActivation,
+  isFinal,
   type PendingActivation,
   type PreparedActivation,
   prepareActivation,
@@ -10,7 +11,7 @@ import {
 import { type Answered, type Approval, approve, deny } from './device-answer.ts'
 import type { SignInRequest } from './device-challenge.ts'
 import { changeFactor, type FactorChange, removeToken, rotateKey, updatePush } from './device-changes.ts'
-import { isDeviceError, isUndecided } from './device-errors.ts'
+import { isDeviceError } from './device-errors.ts'
 import { type Device, tokensOf } from './device-send.ts'
 import type { DeviceStore, StoredToken } from './device-store.ts'
 import { type Shown, type SyncOptions, type SyncOutcome, sync } from './device-sync.ts'
@@ -72,8 +73,9 @@ export class Authenticator {
   }
 
   /**
-   * Makes the keys, stores them and activates the token. After `network` or `unavailable` (or anything `isUndecided`)
-   * call it again with the same pending activation: the identical message is sent, so a lost answer costs nothing.
+   * Makes the keys, stores them and activates the token. `activation_failed`, `factor_required` and `token_revoked` erase the
+   * keys. After anything else call it again with the same pending activation: the identical message is sent, so a lost
+   * answer costs nothing.
    */
   async finish(pending: PendingActivation, choice: ActivationChoice): Promise<StoredToken> {
     const prepared = this.#prepared.get(pending) ?? (await prepareActivation(this.#device, pending, choice))
@@ -81,7 +83,7 @@ export class Authenticator {
     try {
       return await sendActivation(this.#device, prepared)
     } catch (error) {
-      if (!isUndecided(error)) this.#prepared.delete(pending)
+      if (isFinal(error)) this.#prepared.delete(pending)
       throw error
     }
   }

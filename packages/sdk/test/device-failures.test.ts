@@ -70,6 +70,33 @@ suite('a lost answer', () => {
 })
 
 suite('activation', () => {
+  test('after a lost answer only a refusal for good erases the keys; after any other the same finish is sent again', async () => {
+    const doubtful: [number, string][] = [
+      [401, 'clock_skew'],
+      [401, 'bad_signature'],
+      [400, 'malformed'],
+      [400, 'unsupported_version'],
+      [500, 'internal'],
+    ]
+    for (const [status, code] of doubtful) {
+      const active = { body: { state: 'active', tid: world.activation.tid } }
+      const replies = [...begun(), lost, lost, lost, refusal(status, code), active]
+      const { authenticator, store, received } = deviceOf(replies, { tokens: [] })
+      const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
+      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code: 'network' })
+      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code })
+      assert.equal(store.tokens.get(pending.tid)?.state, 'activating', code)
+      assert.equal((await authenticator.finish(pending, { unlock, device })).state, 'active')
+      assert.equal(new Set(received.slice(2).map(({ body }) => body)).size, 1, code)
+    }
+    for (const code of ['activation_failed', 'token_revoked']) {
+      const { authenticator, store } = deviceOf([...begun(), lost, refusal(400, code)], { tokens: [] })
+      const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
+      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code })
+      assert.equal(store.tokens.size, 0, code)
+    }
+  })
+
   test('a refused finish erases the keys, and the next try is a new message', async () => {
     const active = { body: { state: 'active', tid: world.activation.tid } }
     const replies = [...begun(), refusal(403, 'factor_required'), active]

@@ -122,8 +122,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const scheme = cert && key ? 'https' : 'http'
   const apiListen = read('COUNTERSIGN_API_LISTEN', readAddress, { host: '127.0.0.1', port: 8080 })
   const deviceListen = read('COUNTERSIGN_DEVICE_LISTEN', readAddress, { host: '127.0.0.1', port: 8081 })
-  if (apiListen.port === deviceListen.port) {
-    mistakes.push('COUNTERSIGN_API_LISTEN and COUNTERSIGN_DEVICE_LISTEN: They need a port each.')
+  if (overlap(apiListen, deviceListen)) {
+    mistakes.push('COUNTERSIGN_API_LISTEN and COUNTERSIGN_DEVICE_LISTEN: They need a port each, or an address each.')
   }
   const config: Config = {
     data,
@@ -163,6 +163,11 @@ function readAddress(text: string): Address {
   const host = match?.[1] ?? match?.[2]
   if (!host || port < 1 || port > 65_535) throw new Error(`"${text}" is not like 127.0.0.1:8080 or [::1]:8080.`)
   return { host, port }
+}
+
+function overlap(one: Address, other: Address): boolean {
+  const wildcard = [one.host, other.host].some((host) => host === '0.0.0.0' || host === '::')
+  return one.port === other.port && (wildcard || one.host === other.host)
 }
 
 /** WebAuthn and people prefer a name: `localhost` stands for loopback and wildcard addresses. */

@@ -10,8 +10,8 @@ import { type Events, openEvents } from './events.ts'
 import { apiRoutes } from './http/api/routes.ts'
 import { deviceRoutes } from './http/device/routes.ts'
 import { startListener } from './http/server.ts'
-import { holdServerLock, openEngine } from './storage/engines/open.ts'
-import { openStorage, type Storage } from './storage/storage.ts'
+import { holdServerLock, isMissing, openEngine } from './storage/engines/open.ts'
+import { isInUse, openStorage, type Storage } from './storage/storage.ts'
 
 // What the command line does on the server's own machine goes through these, as an operator.
 export { noteHeads, verifyAudit } from './core/audit.ts'
@@ -48,6 +48,11 @@ const oldSweepMs = 60_000
 export function openForCommand(config: Config, world: World = {}): Promise<Opened> {
   // A command neither waits for events nor tells of its own: the server sees foreign commits by itself.
   return openApp(config, world, { busyWaitMs: commandWaitMs, events: silent })
+}
+
+/** The same for a command that needs an organization: throws where there is none yet, and creates nothing. */
+export function openExisting(config: Config, world: World = {}): Promise<Opened> {
+  return openApp(config, world, { busyWaitMs: commandWaitMs, events: silent, existing: true })
 }
 
 /** A running server. */
@@ -98,13 +103,15 @@ async function serve(config: Config, world: World & { log: Logger }, lock?: { re
 async function openApp(
   config: Config,
   world: World,
-  { busyWaitMs, events }: { busyWaitMs: number; events: (storage: Storage) => Events },
+  { busyWaitMs, events, existing }: { busyWaitMs: number; events: (storage: Storage) => Events; existing?: boolean },
 ): Promise<Opened> {
+  if (existing && isMissing(config)) throw nothingThere(config)
   const log = world.log ?? pino({ level: 'silent' })
   const now = world.now ?? Date.now
   const onError = (error: Error) => log.warn({ error: error.message }, 'a database connection failed')
   const engine = openEngine({ data: config.data, database: config.database, busyWaitMs, onError })
   try {
+    if (existing && !(await isInUse(engine))) throw nothingThere(config)
     const opened = await openStorage(engine)
     const storage = world.storage?.(opened) ?? opened
     const app: App = {
@@ -124,6 +131,14 @@ async function openApp(
     await engine.close()
     throw error
   }
+}
+
+function nothingThere({ data, database }: Config): ConfigError {
+  const place = database === 'sqlite' ? `the data directory ${data}` : 'the PostgreSQL database'
+  return new ConfigError(
+    `There is no organization in ${place}. Set COUNTERSIGN_DATA and COUNTERSIGN_DATABASE to what the server has, ` +
+      'or begin with: bin/countersign org create --name NAME',
+  )
 }
 
 function silent(): Events {
@@ -151,7 +166,7 @@ function startSweeper(app: App): NodeJS.Timeout[] {
       try {
         await sweep(app)
       } catch (error) {
-        app.log.warn({ error }, 'a sweep failed and will be tried again')
+        app.log.warn({ err: error }, 'a sweep failed and will be tried again')
       }
       running = false
     }, ms).unref()

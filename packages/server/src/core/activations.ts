@@ -47,7 +47,7 @@ export function beginActivation(app: App, input: Begin): Promise<BeginReply> {
   const address = addressKey(input.address)
   return app.limits.addressTurns.take(address, async () => {
     const pause = app.limits.activationFailures.retryAfter(address)
-    if (pause > 0) throw tooManyTries(pause)
+    if (pause > 0) throw rateLimited(pause)
     try {
       return await (input.secret === undefined ? beginByName(app, input) : beginBySecret(app, input, input.secret))
     } catch (error) {
@@ -70,6 +70,7 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     await unit.tx.tokens.lock(organizationId, tid)
     const earlier = await earlierReply(unit.tx, id)
     if (earlier) return 'error' in earlier ? refuse(earlier.error) : earlier.body
+    checkClock(app, payload.iat) // after the look-up: what was answered stays answered, however late it is sent again
     if (!(await isOpen(app, unit, token, payload))) return refuse(activationFailed())
     if (!allows(domain, payload.factor)) return refuse(factorRequired())
     if (!(await unit.tx.tokens.activate(organizationId, tid, app.now(), values))) return refuse(activationFailed())
@@ -101,13 +102,21 @@ export function allows(domain: DomainRow, factor: Factor): boolean {
 }
 
 async function beginByName(app: App, input: Begin): Promise<BeginReply> {
-  const pause = app.limits.activationFailuresOfAll.retryAfter('all')
-  if (pause > 0) throw tooManyTries(pause)
+  const { pause, end } = await app.limits.activationFailuresOfAll.begin('all', 1)
+  if (pause > 0) throw rateLimited(pause)
+  try {
+    return await judgeName(app, input)
+  } finally {
+    end()
+  }
+}
+
+async function judgeName(app: App, input: Begin): Promise<BeginReply> {
   const typed = usernameKey(input.username ?? '')
   const nameHash = app.secrets.mac('index', `dp1/begin\n${typed}`)
   const allowance = { max: nameFailuresMax, now: app.now(), windowStart: app.now() - nameWindowMs }
   const taken = await transact(app, ({ tx }) => tx.limits.takeNameTry(nameHash, allowance))
-  if (!taken) throw tooManyTries(nameWindowMs / 1000)
+  if (!taken) throw rateLimited(nameWindowMs / 1000)
   const token = await findPending(app, input.code)
   // Both are compared, whatever the first says, and whether there is a token or not.
   const comparisons = [sameSecret(typed, token?.username_key ?? ''), isSameAddress(typed, token?.email ?? '')]
@@ -187,7 +196,6 @@ async function verifyActivation(
   if (!(await verifySignature(message, key))) throw badSignature()
   const payload = payloadOf(app, 'activate', message, String(raw.tid))
   if (payload.aid !== message.kid) throw malformed()
-  checkClock(app, payload.iat)
   return { payload, payloadHash: payloadHashOf(app, message), key }
 }
 
@@ -219,8 +227,4 @@ function activationFailed(): ApiError {
   const message =
     'The code or the user name is wrong, or the code was used before or is too old. Ask your administrator.'
   return new ApiError('activation_failed', message)
-}
-
-function tooManyTries(retryAfterSeconds: number): ApiError {
-  return rateLimited(retryAfterSeconds)
 }

@@ -7,11 +7,11 @@ import type { TokenRow } from '../storage/tokens.ts'
 import type { Payloads } from './device-schemas.ts'
 import { satisfies } from './domains.ts'
 import { ApiError } from './errors.ts'
-import { earlierReply, type MessageId, type Reply, rememberReply } from './replies.ts'
+import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
 import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
-import { aboutToken, isIntact, isSuspended } from './tokens.ts'
+import { aboutToken, deviceOf, isIntact, isSuspended } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { bindingOf, countWrongProof, factorRequired, judgeProof } from './unlock.ts'
 import { aboutSession, numberMac, stateOf, verdictMac } from './verdicts.ts'
@@ -65,10 +65,6 @@ export async function answerSession(app: App, text: string): Promise<object> {
     await rememberReply(app, unit.tx, id, reply)
     return outcome(reply)
   })
-}
-
-function outcome(reply: Reply) {
-  return 'error' in reply ? refuse(reply.error) : reply.body
 }
 
 /** Which value an unlock proof must be over. The hash in it is the one that was signed; judge() compares it first. */
@@ -155,7 +151,11 @@ async function approve(app: App, { unit, token, session, text }: Case): Promise<
     evidenceCipher: app.secrets.encrypt(place, evidence),
   }
   if (!(await unit.tx.sessions.approve(session.organization_id, session.sid, approval))) {
-    throw new Error('A locked pending session could not be approved.')
+    // Its time ran out between the look at it and this write.
+    await saveToken(unit, token)
+    const data = { problem: 'session_closed', state: 'expired', answer: 'approve' }
+    unit.audit({ ...aboutSession(session), event: 'session.answer_refused', actor: deviceOf(token), data })
+    return { error: sessionClosed('expired') }
   }
   await saveToken(unit, { ...token, number_failures: 0, unapproved_sessions: 0, throttled_until: 0 })
   const data = { challengeHash: session.challenge_hash, thumbprint: token.thumbprint }
@@ -252,10 +252,6 @@ function readChallenge(session: SessionRow): Challenge | undefined {
 
 function saveToken(unit: Unit, token: TokenRow) {
   return unit.tx.tokens.updateCounters(token.organization_id, token.tid, token)
-}
-
-function deviceOf(token: TokenRow) {
-  return { kind: 'device', id: token.tid } as const
 }
 
 function unknownSession(): ApiError {

@@ -16,7 +16,8 @@ export async function authenticateApiKey(app: App, key: string): Promise<ApiKeyA
   if (!row || !scope || expired || row.revoked_at !== null) {
     throw new ApiError('api.error.unauthorized', 'The API key is missing, wrong or no longer valid.')
   }
-  return { kind: 'api-key', organizationId: row.organization_id, id: row.id, scope }
+  const domainIds = row.domain_ids === null ? undefined : (JSON.parse(row.domain_ids) as string[])
+  return { kind: 'api-key', organizationId: row.organization_id, id: row.id, scope, ...(domainIds && { domainIds }) }
 }
 
 /** A new key and the row to remember it by; the key itself is nowhere but in the return value. */
@@ -35,6 +36,8 @@ export function issueApiKey(
     created_at: app.now(),
     expires_at: null,
     revoked_at: null,
+    domain_ids: null,
+    last_used_at: null,
   }
   return { apiKey, row }
 }

@@ -34,12 +34,26 @@ export type AuditEventName =
   | 'session.challenge_mismatch'
   | 'session.fraud_reported'
   | 'session.tampered'
+  | 'bypass_code.created'
+  | 'bypass_code.revealed'
+  | 'bypass_code.deleted'
+  | 'hardware.created'
+  | 'hardware.updated'
+  | 'hardware.deleted'
+  | 'hardware.assigned'
+  | 'hardware.unassigned'
+  | 'codes.locked'
   | 'audit.head_noted'
+  | 'keys.added'
+  | 'keys.rotated'
+  | 'keyring.rotated'
+  | 'keyring.keys_dropped'
+  | 'backup.restored'
 
 export interface AuditEvent {
   organizationId: string
   event: AuditEventName
-  actor: { kind: 'api-key' | 'operator' | 'device' | 'server'; id: string }
+  actor: { kind: 'api-key' | 'administrator' | 'operator' | 'device' | 'server'; id: string }
   domainId?: string
   userId?: string
   tid?: string
@@ -55,6 +69,7 @@ export const theServer = { kind: 'server', id: '' } as const
 export const installation = ''
 
 const rowsPerInsert = 500
+const creationMissing = 'the event that created the organization is missing'
 
 /** Adds the events to the connection's chain of each organization. The chain's head is the last lock of a unit: call it last. */
 export async function appendEvents(app: App, tx: Transaction, events: AuditEvent[]): Promise<void> {
@@ -118,19 +133,31 @@ export interface AuditReport {
 }
 
 /**
- * Reads every chain from its beginning. Finds a row that was changed, added, removed or moved, and a tail that was cut; with
- * a noted head also a tail that was cut together with the chain's own head.
+ * Reads every chain from its beginning. Finds a row that was changed, added, removed or moved, and a tail that was cut, and an
+ * organization whose creation is not there; with a noted head also a tail that was cut together with the chain's own head.
  */
 export async function verifyAudit(app: App, notedHead?: string): Promise<AuditReport> {
   const report: AuditReport = { chains: 0, events: 0 }
   const noted = new NotedHead(notedHead)
+  // Read before the chains, so that the events of each of them are there to be read.
+  const uncreated = new Set((await app.storage.organizations.list(Number.MAX_SAFE_INTEGER)).map(({ id }) => id))
+  const accepts = (row: AuditEventRow) => {
+    if (row.event === 'organization.created') uncreated.delete(row.organization_id)
+    return noted.accepts(row)
+  }
   for (const chain of await chainsOf(app)) {
-    const { events, flaw } = await verifyChain(app, chain, noted)
+    const { events, flaw } = await verifyChain(app, chain, accepts)
     report.chains++
     report.events += events
     if (flaw) return { ...report, flaw }
   }
-  const flaw = noted.flaw()
+  const [unlogged] = [...uncreated].map((organizationId) => ({
+    organizationId,
+    chain: 0,
+    seq: 0,
+    problem: creationMissing,
+  }))
+  const flaw = noted.flaw() ?? unlogged
   return flaw ? { ...report, flaw } : report
 }
 
@@ -163,7 +190,11 @@ async function chainsOf(app: App): Promise<Chain[]> {
   return [...all.values()].sort((a, b) => compare(a.organization_id, b.organization_id) || a.chain - b.chain)
 }
 
-async function verifyChain(app: App, chain: Chain, noted: NotedHead): Promise<{ events: number; flaw?: AuditFlaw }> {
+async function verifyChain(
+  app: App,
+  chain: Chain,
+  accepts: (row: AuditEventRow) => boolean,
+): Promise<{ events: number; flaw?: AuditFlaw }> {
   const { organization_id: organizationId } = chain
   let last = { seq: 0, hash: genesis(app, organizationId, chain.chain) }
   const flawAt = (seq: number, problem: string) => ({
@@ -180,7 +211,7 @@ async function verifyChain(app: App, chain: Chain, noted: NotedHead): Promise<{ 
       if (row.seq <= last.seq) return flawAt(row.seq, 'the row was added')
       if (row.seq !== last.seq + 1) return flawAt(last.seq + 1, 'the row is missing')
       if (row.hash !== eventHash(app, last.hash, row)) return flawAt(row.seq, 'the row is not as it was written')
-      if (!noted.accepts(row)) return flawAt(row.seq, 'the row is not the one that was noted as the head')
+      if (!accepts(row)) return flawAt(row.seq, 'the row is not the one that was noted as the head')
       last = row
     }
     if (rows.length > 0) continue

@@ -21,15 +21,17 @@ export interface NewDomain {
   bypassEnabled?: boolean
   numberMatching?: string
   onFraud?: string
+  /** characters that a PIN or passcode has at least; 4, or 8 for a passcode */
+  minLength?: number
 }
 
 const numberMatchings = ['off', 'whenAsked', 'required'] as const
 const fraudReactions = ['suspend', 'notify', 'revoke'] as const
-const pinLengthMin = 4
-const passcodeLengthMin = 8
+const pinLength = 4
+const passcodeLength = 8
 
 export async function getDomain(app: App, actor: Actor, input: { domainId: string }): Promise<Domain> {
-  requirePermission(actor, 'domains:read')
+  requirePermission(actor, 'domains:read', input.domainId)
   return domainOf(await findDomain(app, actor, input.domainId))
 }
 
@@ -111,9 +113,12 @@ function readNewDomain(app: App, organizationId: string, input: NewDomain): Doma
     request_polling_enabled: Number(input.requestPollingEnabled ?? true),
     bypass_enabled: Number(input.bypassEnabled ?? true),
     otp_enabled: 1,
-    min_length: keyType === 'PASSCODE' ? passcodeLengthMin : pinLengthMin,
+    min_length: within(input.minLength ?? (keyType === 'PASSCODE' ? passcodeLength : pinLength), [4, 16], 'minLength'),
     number_matching: oneOf(input.numberMatching ?? 'whenAsked', numberMatchings, 'numberMatching'),
     on_fraud: oneOf(input.onFraud ?? 'suspend', fraudReactions, 'onFraud'),
+    bypass_counts_as_unlock: 0,
+    allowed_networks: '[]',
+    activation_code_minutes: null,
     policy_rev: 1,
     created_at: app.now(),
   }

@@ -28,3 +28,8 @@ export class ApiError extends Error {
 export function badRequest(field: string, problem: string): ApiError {
   return new ApiError('api.error.badrequest', `${field}: ${problem}`)
 }
+
+/** Says the same of a user who does not exist and of another organization's. */
+export function noSuchUser(): ApiError {
+  return new ApiError('api.error.notfound.user', 'There is no such user.')
+}

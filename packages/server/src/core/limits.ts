@@ -3,9 +3,9 @@ export interface Limits {
   /** failed activations of one address: 30 in 10 minutes, then a pause that doubles up to an hour */
   activationFailures: Backoff
   /** failed activations by typed code, of everybody: 100 a second */
-  activationFailuresOfAll: Window
+  activationFailuresOfAll: FailureWindow
   /** malformed, unknown and badly signed messages of one address: 120 a minute */
-  deviceFailures: Window
+  deviceFailures: FailureWindow
   /** validly signed messages of one token: 60 a minute */
   signedMessages: Window
   /** runs the activations of one address one after another, so that parallel guesses are counted, too */
@@ -23,6 +23,22 @@ export interface Window {
 
 export interface Backoff extends Window {}
 
+/** Counts failures that are known only after a while, and lets no more come about than there may be. */
+export interface FailureWindow extends Window {
+  /** Whether what failed and what is under way could be all that there may be. */
+  isFull(key: string): boolean
+  /** Waits while what is under way could use up what is left. */
+  begin(key: string, failuresMax: number): Promise<Try>
+}
+
+/** Something that can fail. */
+export interface Try {
+  /** seconds until it may begin; it has when this is 0 */
+  pause: number
+  /** What could fail is decided, and its failures are counted. */
+  end(): void
+}
+
 /** A queue per key. */
 export interface Turns {
   take<T>(key: string, work: () => Promise<T>): Promise<T>
@@ -34,17 +50,23 @@ export interface Seen {
   add(text: string): boolean
 }
 
+interface Bounds {
+  max: number
+  windowMs: number
+}
+
 const minuteMs = 60_000
 
 /** Fresh counters; `now` in milliseconds. */
 export function openLimits(now: () => number): Limits {
   return {
     activationFailures: backoff(now, { max: 30, windowMs: 10 * minuteMs, pauseMaxMs: 60 * minuteMs }),
-    activationFailuresOfAll: window(now, { max: 100, windowMs: 1_000 }),
-    deviceFailures: window(now, { max: 120, windowMs: minuteMs }),
+    activationFailuresOfAll: failureWindow(now, { max: 100, windowMs: 1_000 }),
+    deviceFailures: failureWindow(now, { max: 120, windowMs: minuteMs }),
     signedMessages: window(now, { max: 60, windowMs: minuteMs }),
     addressTurns: turns(),
-    syncJtis: seen(now, 10 * minuteMs),
+    // A message is fresh for 601 s: ±300 s, in whole seconds.
+    syncJtis: seen(now, 11 * minuteMs),
   }
 }
 
@@ -61,13 +83,14 @@ export function addressKey(address: string): string {
     .join(':')
 }
 
-function window(now: () => number, { max, windowMs }: { max: number; windowMs: number }): Window {
+function window(now: () => number, { max, windowMs }: Bounds): Window & { left(key: string): number } {
   const counts = new BoundedMap<{ since: number; count: number }>()
   const current = (key: string) => {
     const entry = counts.get(key)
     return entry && now() - entry.since < windowMs ? entry : undefined
   }
   return {
+    left: (key) => max - (current(key)?.count ?? 0),
     retryAfter(key) {
       const entry = current(key)
       return entry && entry.count >= max ? Math.ceil((entry.since + windowMs - now()) / 1000) : 0
@@ -76,6 +99,41 @@ function window(now: () => number, { max, windowMs }: { max: number; windowMs: n
       const entry = current(key)
       if (entry) entry.count++
       else counts.set(key, { since: now(), count: 1 })
+    },
+  }
+}
+
+function failureWindow(now: () => number, bounds: Bounds): FailureWindow {
+  const failures = window(now, bounds)
+  const underWay = new Map<string, { failuresMax: number; waiting: (() => void)[] }>()
+  const isFull = (key: string) => failures.left(key) <= (underWay.get(key)?.failuresMax ?? 0)
+  const mustWait = (key: string) => failures.left(key) > 0 && isFull(key)
+
+  function begun(key: string, failuresMax: number): Try {
+    const pause = failures.retryAfter(key)
+    if (pause > 0 || failuresMax === 0) return { pause, end() {} }
+    const entry = underWay.get(key) ?? { failuresMax: 0, waiting: [] }
+    entry.failuresMax += failuresMax
+    underWay.set(key, entry)
+    let open = true
+    const end = () => {
+      if (!open) return
+      open = false
+      entry.failuresMax -= failuresMax
+      while (entry.waiting.length > 0 && !mustWait(key)) entry.waiting.shift()?.()
+      if (entry.failuresMax === 0) underWay.delete(key)
+    }
+    return { pause, end }
+  }
+
+  return {
+    retryAfter: failures.retryAfter,
+    count: failures.count,
+    isFull,
+    async begin(key, failuresMax) {
+      const before = underWay.get(key)
+      if (!before || failuresMax === 0 || !mustWait(key)) return begun(key, failuresMax)
+      return new Promise((resolve) => before.waiting.push(() => resolve(begun(key, failuresMax))))
     },
   }
 }

@@ -3,9 +3,10 @@ import type { App } from '../app.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { findDomain } from './domains.ts'
+import { noSuchUser } from './errors.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
-import { type NewUser, newUserRow, noSuchUser, pageSize, userOf, usersOf } from './users.ts'
+import { type NewUser, newUserRow, pageSize, userOf, usersOf } from './users.ts'
 
 /** One page of a domain's members, in the order of their users' creation. */
 export async function listMembers(
@@ -13,7 +14,7 @@ export async function listMembers(
   actor: Actor,
   input: { domainId: string; page: number },
 ): Promise<{ users: User[]; more: boolean }> {
-  requirePermission(actor, 'users:read')
+  requirePermission(actor, 'users:read', input.domainId)
   const domain = await findDomain(app, actor, input.domainId)
   const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
   const rows = await available(app, () => app.storage.members.list(actor.organizationId, domain.id, page))
@@ -21,14 +22,14 @@ export async function listMembers(
 }
 
 export async function getMember(app: App, actor: Actor, input: { domainId: string; userId: string }): Promise<User> {
-  requirePermission(actor, 'users:read')
+  requirePermission(actor, 'users:read', input.domainId)
   const { user } = await findMember(app, actor, input)
   return userOf(app, actor, user)
 }
 
 /** Adds a user to a domain; adding a member again changes nothing. */
 export async function addMember(app: App, actor: Actor, input: { domainId: string; userId: string }): Promise<void> {
-  requirePermission(actor, 'members:write')
+  requirePermission(actor, 'members:write', input.domainId)
   const { organizationId } = actor
   const domain = await findDomain(app, actor, input.domainId)
   await transact(app, async ({ tx, audit }) => {
@@ -41,7 +42,7 @@ export async function addMember(app: App, actor: Actor, input: { domainId: strin
 
 /** Takes a user out of a domain: the token is revoked, a pending code annulled. */
 export async function removeMember(app: App, actor: Actor, input: { domainId: string; userId: string }): Promise<void> {
-  requirePermission(actor, 'members:write')
+  requirePermission(actor, 'members:write', input.domainId)
   const { organizationId } = actor
   const { domainId, userId } = input
   await findDomain(app, actor, domainId)
@@ -64,7 +65,7 @@ export async function replaceMembers(
   actor: Actor,
   input: { domainId: string; members: NewUser[] },
 ): Promise<void> {
-  requirePermission(actor, 'members:write')
+  requirePermission(actor, 'members:write', input.domainId)
   const { organizationId } = actor
   const domain = await findDomain(app, actor, input.domainId)
   const wanted = await readList(app, organizationId, input.members)

@@ -26,7 +26,7 @@ export async function hasOrganizations(app: App): Promise<boolean> {
 export async function operatorOf(app: App, organizationId: string): Promise<OperatorActor> {
   const row = await available(app, () => app.storage.organizations.find(organizationId))
   if (!row) throw new ApiError('api.error.notfound', `There is no organization ${organizationId}.`)
-  return { kind: 'operator', organizationId, id: 'command-line', scope: 'admin' }
+  return { kind: 'operator', organizationId, id: 'command-line' }
 }
 
 /** Makes an organization with a first API key, which is shown this once. For the operator of the server only. */
@@ -39,7 +39,7 @@ export async function createOrganization(
   const id = newId(app)
   const { apiKey, row } = issueApiKey(app, { organizationId: id, name: 'first key', scope: 'admin' })
   await transact(app, async ({ tx, audit }) => {
-    await tx.organizations.insert({ id, name, created_at: app.now() })
+    await tx.organizations.insert({ id, name, settings: '{}', created_at: app.now() })
     await tx.apiKeys.insert(row)
     audit({ organizationId: id, event: 'organization.created', actor: operator, data: { name } })
     audit({ organizationId: id, event: 'api_key.created', actor: operator, data: { id: row.id, prefix: row.prefix } })

@@ -4,6 +4,7 @@ import type { Transaction } from '../storage/storage.ts'
 import { ApiError } from './errors.ts'
 import { sameSecret } from './secrets.ts'
 import { replayed } from './signed-messages.ts'
+import { refuse } from './transactions.ts'
 
 /** Which message a reply belongs to. */
 export interface MessageId {
@@ -27,6 +28,11 @@ export async function earlierReply(tx: Transaction, id: MessageId): Promise<Repl
   return row.status === 200
     ? { body: stored }
     : { error: new ApiError(stored.code, stored.message, { extra: stored.extra }) }
+}
+
+/** What ends the unit that a message was judged in. */
+export function outcome(reply: Reply) {
+  return 'error' in reply ? refuse(reply.error) : reply.body
 }
 
 /** Remembers what a message is answered with, in the unit that judges it: a retry is judged and counted once. */

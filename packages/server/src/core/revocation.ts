@@ -3,7 +3,14 @@ import type { AuditEvent } from './audit.ts'
 import type { Unit } from './transactions.ts'
 
 /** Why a token ended; an auditor and the device's owner read it. */
-export type RevocationReason = 'api' | 'device' | 'pin_retries' | 'fraud_reported' | 'member_removed' | 'user_deleted'
+export type RevocationReason =
+  | 'api'
+  | 'device'
+  | 'pin_retries'
+  | 'fraud_reported'
+  | 'member_removed'
+  | 'user_deleted'
+  | 'bypass_retries'
 
 type By = { organizationId: string; kind: AuditEvent['actor']['kind']; id: string }
 
@@ -37,7 +44,7 @@ export async function revokeTokens(
   unit.wake(...tids, ...denied.map((session) => session.sid))
 }
 
-/** Locks and ends the live tokens of these users, in one domain or in all of them. */
+/** Locks and ends the live tokens of these users, in one domain or in all of them, and denies what their codes approved there. */
 export async function revokeTokensOf(
   app: App,
   unit: Unit,
@@ -50,4 +57,6 @@ export async function revokeTokensOf(
     ...(domainId === undefined ? {} : { domainId }),
   })
   await revokeTokens(app, unit, by, { tokens, reason })
+  const denied = await unit.tx.sessions.denyByCode(by.organizationId, input, reason, app.now())
+  unit.wake(...denied.map((session) => session.sid))
 }

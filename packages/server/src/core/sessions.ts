@@ -5,12 +5,11 @@ import type { DomainRow } from '../storage/domains.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { requestApproval } from './approval-requests.ts'
+import { judgeCode, type PresentedCode } from './codes.ts'
 import { findDomain } from './domains.ts'
-import { ApiError, badRequest } from './errors.ts'
-import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
+import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { usernameKey } from './usernames.ts'
-import { noSuchUser } from './users.ts'
 import { type SessionView, viewOf } from './verdicts.ts'
 
 export type { SessionView }
@@ -27,11 +26,12 @@ export interface CreateSession {
 
 /** Asks whether this is the user: by a code that came along, or else by a request to the user's authenticator. */
 export async function createSession(app: App, actor: Actor, input: CreateSession): Promise<SessionView> {
-  requirePermission(actor, 'sessions:create')
+  requirePermission(actor, 'sessions:create', input.domainId)
   const domain = await findDomain(app, actor, input.domainId)
   const user = await findAsked(app, actor, domain, input.user)
   const request = readRequest(input)
-  if (input.bypasscode !== undefined || input.otp !== undefined) return judgeCode(app, actor, { domain, user, input })
+  const presented = presentedCode(input)
+  if (presented) return judgeCode(app, actor, { domain, user, ...presented })
   requireNumberMatching(domain, input)
   return requestApproval(app, actor, {
     domain,
@@ -47,9 +47,11 @@ export async function getSession(
   actor: Actor,
   input: { domainId: string; sessionId: string; waitMs?: number; readsOnce?: boolean; signal?: AbortSignal },
 ): Promise<SessionView> {
-  requirePermission(actor, 'sessions:read')
+  requirePermission(actor, 'sessions:read', input.domainId)
   const waitMs = (await waitsForVerdict(app, actor, input)) ? Number.POSITIVE_INFINITY : (input.waitMs ?? 0)
-  if (waitMs === 0) return readSession(app, actor, input)
+  // The watches that are no device's poll are clients that wait here: as many as devices may.
+  const full = app.events.watching - app.polls.open >= app.config.pollsMax
+  if (waitMs === 0 || full) return readSession(app, actor, input)
   const watch = app.events.watch([input.sessionId])
   const deadline = performance.now() + waitMs
   try {
@@ -70,7 +72,7 @@ export async function cancelSession(
   actor: Actor,
   input: { domainId: string; sessionId: string },
 ): Promise<void> {
-  requirePermission(actor, 'sessions:cancel')
+  requirePermission(actor, 'sessions:cancel', input.domainId)
   const { organizationId } = actor
   const { domainId, sessionId } = input
   await transact(app, async (unit) => {
@@ -120,9 +122,6 @@ async function findAsked(app: App, actor: Actor, domain: DomainRow, asked: Creat
 }
 
 function readRequest(input: CreateSession): { attrs: Challenge['attrs']; ip?: string } {
-  if (input.bypasscode !== undefined && input.otp !== undefined) {
-    throw badRequest('otp', 'Send either a bypass code or a one-time password, not both.')
-  }
   if (input.attributes.length > 20) throw badRequest('attributes', 'There are at most 20.')
   const attrs = input.attributes.map(({ key, value }, index) => ({
     k: shownText(key, 64, `attributes[${index}].key`),
@@ -137,36 +136,23 @@ function readRequest(input: CreateSession): { attrs: Challenge['attrs']; ip?: st
 /** Text as the user will see it. What is left of it after cleaning must still say something. */
 function shownText(text: string, max: number, field: string): string {
   const clean = cleanText(text)
-  if (codePoints(text) > max || clean === '') throw badRequest(field, `It has 1 to ${max} visible characters.`)
+  if (codePoints(text) > max || codePoints(clean) > max || clean === '')
+    throw badRequest(field, `It has 1 to ${max} visible characters.`)
   return clean
+}
+
+function presentedCode({ bypasscode, otp }: CreateSession): Pick<PresentedCode, 'method' | 'code'> | undefined {
+  if (bypasscode !== undefined && otp !== undefined) {
+    throw badRequest('otp', 'Send either a bypass code or a one-time password, not both.')
+  }
+  if (bypasscode !== undefined) return { method: 'bypasscode', code: bypasscode }
+  return otp === undefined ? undefined : { method: 'otp', code: otp }
 }
 
 function requireNumberMatching(domain: DomainRow, input: CreateSession): void {
   if (domain.number_matching !== 'required' || input.numberMatching) return
   const message = 'This domain requires number matching: send "numberMatching":true and show the number to the user.'
   throw new ApiError('api.error.numbermatching', message)
-}
-
-/** A code is judged at once and never falls through to a push. No kind of code has been issued to anybody yet. */
-async function judgeCode(
-  app: App,
-  actor: Actor,
-  { domain, user, input }: { domain: DomainRow; user: UserRow; input: CreateSession },
-): Promise<SessionView> {
-  const method = input.bypasscode === undefined ? 'otp' : 'bypasscode'
-  requireMethod(domain, method)
-  return transact(app, async (unit) => {
-    if (!(await takeDaily(app, unit, user))) return refuse(tooManySessions())
-    const row = { ...emptySession(app, domain, user), method }
-    return insertRefused(app, unit, actor, { row, reason: 'wrong_code' })
-  })
-}
-
-function requireMethod(domain: DomainRow, method: 'bypasscode' | 'otp'): void {
-  const enabled = method === 'bypasscode' ? domain.bypass_enabled : domain.otp_enabled
-  if (enabled) return
-  const kind = method === 'bypasscode' ? 'Bypass codes' : 'One-time passwords'
-  throw new ApiError(`api.error.forbidden.${method}`, `${kind} are switched off in this domain.`)
 }
 
 export function noSuchSession(): ApiError {

@@ -38,15 +38,16 @@ const busyRetrySeconds = 5
  */
 export async function sync(
   app: App,
-  request: SyncRequest & { address: string },
+  request: SyncRequest & { address: string; judged: () => void },
   signal?: AbortSignal,
 ): Promise<SyncReply> {
   const polled = await verifyAll(app, request.tokens)
   for (const entry of polled) if ('refusal' in entry) countFailure(app, request.address, entry.refusal.code)
+  request.judged()
   const tids = polled.flatMap((entry) => ('token' in entry ? [entry.kid] : []))
   const have = new Set(request.have ?? [])
   if (request.wait === 0 || tids.length === 0) return replyOf(app, await look(app, polled, have))
-  if (app.events.watching >= app.config.pollsMax) throw tooManyPolls()
+  if (app.polls.open >= app.config.pollsMax) throw rateLimited(busyRetrySeconds)
   const turn = app.polls.begin(tids)
   const watch = app.events.watch(tids)
   try {
@@ -83,20 +84,28 @@ async function waitForNews(app: App, { polled, have, watch, signal, ended, secon
 
 /** Which poll of a token is the latest. */
 export interface Polls {
+  /** how many have begun and not finished */
+  readonly open: number
   /** Ends older polls of these tokens. */
   begin(tids: string[]): { ended: AbortSignal; finish(): void }
 }
 
 export function openPolls(): Polls {
   const latest = new Map<string, AbortController>()
+  let open = 0
   return {
+    get open() {
+      return open
+    },
     begin(tids) {
+      open++
       const controller = new AbortController()
       for (const tid of tids) {
         latest.get(tid)?.abort()
         latest.set(tid, controller)
       }
       const finish = () => {
+        open--
         for (const tid of tids) if (latest.get(tid) === controller) latest.delete(tid)
       }
       return { ended: controller.signal, finish }
@@ -217,8 +226,4 @@ function refused(kid: string, error: ApiError): SyncResult {
 
 function replyOf(app: App, { results }: Snapshot): SyncReply {
   return { time: Math.floor(app.now() / 1000), results }
-}
-
-function tooManyPolls(): ApiError {
-  return rateLimited(busyRetrySeconds)
 }

@@ -6,11 +6,12 @@ import type { TokenRow } from '../storage/tokens.ts'
 import { allows, factorColumns } from './activations.ts'
 import type { Payloads } from './device-schemas.ts'
 import type { ApiError } from './errors.ts'
-import { earlierReply, type MessageId, type Reply, rememberReply } from './replies.ts'
+import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
 import { sha256Bytes } from './secrets.ts'
 import {
   badSignature,
+  checkClock,
   isSameKey,
   malformed,
   payloadOf,
@@ -18,7 +19,7 @@ import {
   type Verified,
   verifyMessage,
 } from './signed-messages.ts'
-import { aboutToken, isIntact, rowMac } from './tokens.ts'
+import { aboutToken, deviceOf, isIntact, rowMac } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { bindingOf, countWrongProof, factorRequired, judgeProof, type OfferedProof } from './unlock.ts'
 
@@ -110,6 +111,7 @@ function changeToken(
     const id: MessageId = { organizationId, tid, jti: message.payload.jti, payloadHash: message.payloadHash, sid: '' }
     const earlier = await earlierReply(unit.tx, id)
     if (earlier) return outcome(earlier)
+    checkClock(app, message.payload.iat)
     if (!isSameKey(token, message.token) || !isIntact(app, token)) return refuse(badSignature())
     const domain = await unit.tx.domains.find(organizationId, domain_id)
     if (!domain) return refuse(tokenRevoked())
@@ -117,10 +119,6 @@ function changeToken(
     await rememberReply(app, unit.tx, id, reply)
     return outcome(reply)
   })
-}
-
-function outcome(reply: Reply) {
-  return 'error' in reply ? refuse(reply.error) : reply.body
 }
 
 async function unlockProblem(
@@ -145,10 +143,6 @@ async function verifyNewKey(app: App, payload: Payloads['rotate']): Promise<void
   if (!proof || !key || proof.kid !== payload.tid) throw malformed()
   if (!(await verifySignature(proof, key))) throw badSignature()
   if (payloadOf(app, 'newkey', proof).jti !== payload.jti) throw malformed()
-}
-
-function deviceOf(token: TokenRow) {
-  return { kind: 'device', id: token.tid } as const
 }
 
 function seconds(app: App): number {

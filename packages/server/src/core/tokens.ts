@@ -5,13 +5,12 @@ import type { NewToken, TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { theServer } from './audit.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, noSuchUser } from './errors.ts'
 import { newId, newNonce } from './ids.ts'
 import { findMember } from './members.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
-import { noSuchUser } from './users.ts'
 
 /** A live token as the API shows it. `link` activates it by a tap and carries a secret that the code lacks. */
 export type IssuedToken = { state: 'pending'; code: string; link: string; expiresAt: number } | { state: 'active' }
@@ -26,7 +25,7 @@ const secretBytes = 16
  * requests at once get the same code.
  */
 export async function createToken(app: App, actor: Actor, input: Member): Promise<IssuedToken> {
-  requirePermission(actor, 'tokens:write')
+  requirePermission(actor, 'tokens:write', input.domainId)
   const { domain, user } = await findMember(app, actor, input)
   const { organizationId } = actor
   const fresh = newToken(app, domain, user)
@@ -35,7 +34,13 @@ export async function createToken(app: App, actor: Actor, input: Member): Promis
     if (!(await unit.tx.members.lock(organizationId, domain.id, user.id))) return refuse(noSuchUser())
     await expireLapsed(app, unit, organizationId, input)
     const token = await unit.tx.tokens.lockLive(organizationId, domain.id, user.id)
-    if (token) return issuedOf(app, token, user.username)
+    if (token) {
+      if (token.state === 'pending') {
+        const event = 'token.code_revealed'
+        unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: token.tid })
+      }
+      return issuedOf(app, token, user.username)
+    }
     await unit.tx.tokens.insert(fresh.row)
     const event = 'token.created'
     unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: fresh.row.tid })
@@ -45,7 +50,7 @@ export async function createToken(app: App, actor: Actor, input: Member): Promis
 
 /** The live token with its code while pending; reading a code is recorded, since a code is a credential. */
 export async function getToken(app: App, actor: Actor, input: Member): Promise<IssuedToken> {
-  requirePermission(actor, 'tokens:read')
+  requirePermission(actor, 'tokens:read', input.domainId)
   const { domain, user } = await findMember(app, actor, input)
   const { organizationId } = actor
   const token = await available(app, () => app.storage.tokens.findLive(organizationId, domain.id, user.id))
@@ -65,7 +70,7 @@ export async function getToken(app: App, actor: Actor, input: Member): Promise<I
 
 /** Revokes an active token or annuls a pending code, for good. `api.error.notfound.token` when there is neither. */
 export async function revokeToken(app: App, actor: Actor, input: Member): Promise<void> {
-  requirePermission(actor, 'tokens:write')
+  requirePermission(actor, 'tokens:write', input.domainId)
   const { organizationId } = actor
   const { domain, user } = await findMember(app, actor, input)
   await transact(app, async (unit) => {
@@ -165,4 +170,9 @@ function pending(
 export function aboutToken(token: Pick<TokenRow, 'organization_id' | 'domain_id' | 'user_id' | 'tid'>) {
   const { organization_id, domain_id, user_id, tid } = token
   return { organizationId: organization_id, domainId: domain_id, userId: user_id, tid }
+}
+
+/** The device that holds a token, as the actor of an audit event. */
+export function deviceOf(token: Pick<TokenRow, 'tid'>) {
+  return { kind: 'device', id: token.tid } as const
 }

@@ -7,7 +7,7 @@ import type { TokenRow } from '../storage/tokens.ts'
 import { ApiError } from './errors.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
-import { aboutToken } from './tokens.ts'
+import { aboutToken, deviceOf } from './tokens.ts'
 import type { Unit } from './transactions.ts'
 
 /** A proof as it came; `none` counts as absent. */
@@ -42,7 +42,7 @@ export async function countWrongProof(
   const failures = token.unlock_failures + 1
   const remaining = Math.max(0, domain.max_allowed_retries - failures)
   await unit.tx.tokens.updateCounters(token.organization_id, token.tid, { ...token, unlock_failures: failures })
-  const actor = { kind: 'device', id: token.tid } as const
+  const actor = deviceOf(token)
   unit.audit({ ...aboutToken(token), event: 'token.unlock_failed', actor, data: { failures, remaining } })
   if (remaining === 0) {
     const by = { organizationId: token.organization_id, ...actor }

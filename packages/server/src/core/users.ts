@@ -2,7 +2,8 @@ import type { User } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, noSuchUser } from './errors.ts'
+import { freeHardwareOf } from './hardware-tokens.ts'
 import { newId } from './ids.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact } from './transactions.ts'
@@ -91,6 +92,10 @@ export async function deleteUser(app: App, actor: Actor, input: { userId: string
     if (!user) return refuse(noSuchUser())
     await unit.tx.members.deleteOfUser(organizationId, user.id)
     await revokeTokensOf(app, unit, actor, { userIds: [user.id], reason: 'user_deleted' })
+    await unit.tx.limits.deleteOfUser(organizationId, user.id)
+    await unit.tx.codeFailures.delete(organizationId, user.id)
+    await unit.tx.bypassCodes.deleteOfUser(organizationId, user.id)
+    await freeHardwareOf(unit, actor, user.id)
     await unit.tx.users.delete(organizationId, user.id)
     unit.audit({ organizationId, event: 'user.deleted', actor, userId: user.id, data: { username: user.username } })
   })
@@ -117,26 +122,31 @@ export async function userOf(app: App, actor: Actor, row: UserRow): Promise<User
   return user
 }
 
-/** The replies for many rows, with one look-up of all their domains. */
+/** The replies for many rows, with one look-up each of all their domains, codes and hardware. */
 export async function usersOf(app: App, actor: Actor, rows: UserRow[]): Promise<User[]> {
   if (rows.length === 0) return []
   const ids = rows.map((row) => row.id)
-  const pairs = await available(app, () => app.storage.members.domainsOf(actor.organizationId, ids))
+  const { organizationId } = actor
+  const { members, bypassCodes, hardwareTokens } = app.storage
+  const [pairs, codes, hardware] = await available(app, () =>
+    Promise.all([
+      members.domainsOf(organizationId, ids),
+      bypassCodes.idsOf(organizationId, ids),
+      hardwareTokens.idsOf(organizationId, ids),
+    ]),
+  )
   const domains = Map.groupBy(pairs, (pair) => pair.user_id)
+  const codesOf = Map.groupBy(codes, (code) => code.user_id)
+  const hardwareOf = new Map(hardware.map((token) => [token.user_id, token.id]))
   return rows.map(({ id, username, name, email }) => ({
     id,
     username,
     name,
     email,
     domains: (domains.get(id) ?? []).map((pair) => pair.domain_id),
-    bypasscodes: [],
-    hardware: '',
+    bypasscodes: (codesOf.get(id) ?? []).map((code) => code.id),
+    hardware: hardwareOf.get(id) ?? '',
   }))
-}
-
-/** Says the same of a user who does not exist and of another organization's. */
-export function noSuchUser(): ApiError {
-  return new ApiError('api.error.notfound.user', 'There is no such user.')
 }
 
 function changed(value: string | null | undefined, check: (value: string) => string): string | undefined {

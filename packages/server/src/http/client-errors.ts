@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { App } from '../app.ts'
 import { ApiError, badRequest } from '../core/errors.ts'
@@ -20,10 +20,13 @@ export interface RawAnswer {
   body: Uint8Array | string
 }
 
-interface Front {
+interface Listening {
   app: App
   kind: ListenerKind
   connections: Connections
+}
+
+interface Front extends Listening {
   /** answers a request that the parser refused and we repaired */
   answerGet(get: RawGet): Promise<RawAnswer>
 }
@@ -42,8 +45,23 @@ export function onClientError(front: Front, error: ClientError, socket: Socket):
     socket.destroySoon()
     return
   }
-  const answer = () => void answerBroken(front, error, socket)
-  // Earlier requests of the same connection have their answers first.
+  afterOwed(owed, () => void answerBroken(front, error, socket))
+}
+
+/** Refuses a CONNECT, which Node hands over as a bare connection: this is no proxy, whatever the address. */
+export function onConnect(listening: Listening & { methods: string }, socket: Socket): void {
+  socket.on('error', () => {}) // nobody else listens to it now, and a client may be gone
+  socket.resume()
+  const { status, headers, body } = refusal(
+    listening,
+    new ApiError('api.error.methodnotallowed', `This server knows only ${listening.methods}.`),
+  )
+  const answer = { status, headers: { ...headers, allow: listening.methods }, body }
+  afterOwed(listening.connections.owed(socket), () => sendLast(socket, answer))
+}
+
+/** Earlier requests of the same connection have their answers first. */
+function afterOwed(owed: ServerResponse[], answer: () => void): void {
   const before = owed.at(-1)
   if (before) before.once('close', answer)
   else answer()
@@ -51,13 +69,17 @@ export function onClientError(front: Front, error: ClientError, socket: Socket):
 
 async function answerBroken(front: Front, error: ClientError, socket: Socket): Promise<void> {
   const get = error.code === 'HPE_INVALID_URL' ? parseRawGet(error.rawPacket, error.bytesParsed) : undefined
-  const { status, headers, body } = get ? await answerRepaired(front, get) : refusal(front, readable(error))
-  front.app.log.debug({ code: error.code, status }, 'unreadable request')
+  const answer = get ? await answerRepaired(front, get) : refusal(front, readable(error))
+  front.app.log.debug({ code: error.code, status: answer.status }, 'unreadable request')
+  sendLast(socket, answer)
+  // A request whose time ran out could still complete, and be carried out after its refusal.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroySoon()
+}
+
+function sendLast(socket: Socket, { status, headers, body }: RawAnswer): void {
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
   socket.end(body)
-  // A request whose time ran out could still complete, and be carried out after its refusal.
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return socket.destroySoon()
   // To close while the client still writes would reset the connection and take the answer with it.
   const timer = setTimeout(() => socket.destroy(), lingerMs)
   socket.once('close', () => clearTimeout(timer))
@@ -71,7 +93,7 @@ async function answerRepaired(front: Front, get: RawGet): Promise<RawAnswer> {
   }
 }
 
-function refusal(front: Front, error: unknown): RawAnswer {
+function refusal(front: Listening, error: unknown): RawAnswer {
   const { status, headers, body } = renderError(asApiError(error, front.kind))
   const entity = { 'content-type': listeners[front.kind].mediaType({}), 'content-length': Buffer.byteLength(body) }
   return { status, headers: { ...commonHeaders(front.kind, front.app.config), ...headers, ...entity }, body }

@@ -7,12 +7,20 @@ interface Path {
 export function allowedMethods(routes: Path[]): (path: string) => string {
   const methods = new Map<string, string[]>()
   for (const { method, path } of routes) {
-    const known = methods.get(path) ?? []
-    // A GET answers HEAD as well.
-    methods.set(path, method === 'GET' ? [...known, 'GET', 'HEAD'] : [...known, method])
+    methods.set(path, [...(methods.get(path) ?? []), ...answering(method)])
   }
   const patterns = [...methods].map(([path, names]) => ({ names, pattern: patternOf(path) }))
   return (path) => patterns.find(({ pattern }) => pattern.test(path))?.names.join(', ') ?? ''
+}
+
+/** Every method that a route table knows, for the Allow header of a refusal that concerns no path. */
+export function allMethods(routes: Path[]): string {
+  return [...new Set(routes.flatMap(({ method }) => answering(method)))].join(', ')
+}
+
+// A GET answers HEAD as well.
+function answering(method: string): string[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method]
 }
 
 function patternOf(path: string): RegExp {

@@ -6,13 +6,13 @@ import type { Address, App } from '../app.ts'
 import { ApiError } from '../core/errors.ts'
 import { Answers } from './answers.ts'
 import { authenticate } from './authenticate.ts'
-import { onClientError, type RawAnswer } from './client-errors.ts'
+import { onClientError, onConnect, type RawAnswer } from './client-errors.ts'
 import { Connections } from './connections.ts'
 import { notFound, uriTooLong } from './errors.ts'
 import { admitExpectations, refuseUnmet, waitsToContinue } from './expectations.ts'
 import { incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
-import { allowedMethods } from './paths.ts'
+import { allMethods, allowedMethods } from './paths.ts'
 import type { RawGet } from './raw-get.ts'
 import type { ApiRoute, DeviceRoute, Incoming } from './route.ts'
 
@@ -121,7 +121,7 @@ function buildFront(options: ListenerOptions, connections: Connections, stopping
 }
 
 function buildServer(
-  { app, kind, limits }: ListenerOptions,
+  { app, kind, limits, routes }: ListenerOptions,
   handler: RequestListener,
   connections: Connections,
 ): Server {
@@ -141,6 +141,8 @@ function buildServer(
     : createServer(settings, handler)
   server.maxConnections = limits?.connectionsMax ?? defaults.connectionsMax(app.config)
   admitExpectations(server)
+  const methods = allMethods(routes)
+  server.on('connect', (_request, socket: Socket) => onConnect({ app, kind, connections, methods }, socket))
   connections.watch(server, tls ? 'secureConnection' : 'connection')
   return server
 }

@@ -1,5 +1,5 @@
 import type { Schema } from './schema.ts'
-import { query, type Run, statement } from './statement.ts'
+import { batch, query, type Run, statement } from './statement.ts'
 
 export type ActivationRow = Schema['activations']
 
@@ -52,5 +52,15 @@ export const activations = (run: Run) => ({
       ),
     ),
   /** For the sweeper. */
-  deleteOld: (now: number) => run(query((db) => db.deleteFrom('activations').where('expires_at', '<=', now))),
+  deleteOld: (now: number, limit: number) =>
+    run(
+      query((db, lock) => {
+        const old = db.selectFrom('activations').select('aid_hash').where('expires_at', '<=', now).limit(limit)
+        return db
+          .with(batch, () => lock(old, 'skip locked'))
+          .deleteFrom('activations')
+          .where('aid_hash', 'in', (from) => from.selectFrom('batch').select('batch.aid_hash'))
+          .returning('aid_hash')
+      }),
+    ),
 })

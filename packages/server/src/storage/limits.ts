@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { query, type Run, statement } from './statement.ts'
+import { batch, query, type Run, statement } from './statement.ts'
 
 /** At most `max` in the window that began at or after `windowStart`. */
 export interface Allowance {
@@ -73,6 +73,51 @@ export const limits = (run: Run) => ({
   use: async (organizationId: string, userId: string, kind: string, allowance: Allowance): Promise<boolean> =>
     (await run(use({ organizationId, userId, kind, ...allowance }))).length === 1,
 
+  deleteOfUser: (organizationId: string, userId: string) =>
+    run(
+      query((db) =>
+        db.deleteFrom('user_limits').where('organization_id', '=', organizationId).where('user_id', '=', userId),
+      ),
+    ),
+
   /** For the sweeper. */
-  deleteOldNames: (before: number) => run(query((db) => db.deleteFrom('name_failures').where('since', '<=', before))),
+  deleteOldNames: (before: number, limit: number) =>
+    run(
+      query((db, lock) => {
+        const old = db.selectFrom('name_failures').select('name_hash').where('since', '<=', before).limit(limit)
+        return db
+          .with(batch, () => lock(old, 'skip locked'))
+          .deleteFrom('name_failures')
+          .where('name_hash', 'in', (from) => from.selectFrom('batch').select('batch.name_hash'))
+          .returning('name_hash')
+      }),
+    ),
+
+  /** For the sweeper: allowances of a kind whose window began so long ago that the next use begins a new one. */
+  deleteOldUses: (kind: string, before: number, limit: number) =>
+    run(
+      query((db, lock) => {
+        const old = db
+          .selectFrom('user_limits')
+          .select(['organization_id', 'user_id'])
+          .where('since', '<=', before)
+          .where('kind', '=', kind)
+          .limit(limit)
+        return db
+          .with(batch, () => lock(old, 'skip locked'))
+          .deleteFrom('user_limits')
+          .where('kind', '=', kind)
+          .where((where) =>
+            where(
+              where.refTuple('organization_id', 'user_id'),
+              'in',
+              where
+                .selectFrom('batch')
+                .select(['batch.organization_id', 'batch.user_id'])
+                .$asTuple('organization_id', 'user_id'),
+            ),
+          )
+          .returning('user_id')
+      }),
+    ),
 })

@@ -1,5 +1,6 @@
+import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
-import { query, type Run, statement } from './statement.ts'
+import { batch, query, type Run, statement } from './statement.ts'
 
 export type ReplyRow = Schema['replies']
 
@@ -25,19 +26,37 @@ const insert = statement<ReplyRow>()((db, value) =>
   }),
 )
 
+// The partial index is found by a literal only.
+const noSession = sql.lit('')
+
 /** Replies to signed messages that changed something. */
 export const replies = (run: Run) => ({
   find: async (organizationId: string, tid: string, jti: string): Promise<ReplyRow | undefined> =>
     (await run(find({ organizationId, tid, jti })))[0],
   insert: (row: ReplyRow) => run(insert(row)),
-  /** For the sweeper: replies to a token's own changes, and to answers, each before a time. */
-  deleteOld: (before: { changes: number; answers: number }) =>
+  /** For the sweeper: replies to whatever, or only those to a token's own changes. */
+  deleteOld: (before: number, limit: number, to: 'all' | 'changes') =>
     run(
-      query((db) =>
-        db
+      query((db, lock) => {
+        const rows = db
+          .selectFrom('replies')
+          .select(['organization_id', 'tid', 'jti'])
+          .where('created_at', '<=', before)
+        const old = to === 'all' ? rows : rows.where('sid', '=', noSession)
+        return db
+          .with(batch, () => lock(old.limit(limit), 'skip locked'))
           .deleteFrom('replies')
-          .where('created_at', '<=', before.changes)
-          .where((where) => where.or([where('sid', '=', ''), where('created_at', '<=', before.answers)])),
-      ),
+          .where((where) =>
+            where(
+              where.refTuple('organization_id', 'tid', 'jti'),
+              'in',
+              where
+                .selectFrom('batch')
+                .select(['batch.organization_id', 'batch.tid', 'batch.jti'])
+                .$asTuple('organization_id', 'tid', 'jti'),
+            ),
+          )
+          .returning('jti')
+      }),
     ),
 })

@@ -14,6 +14,12 @@ export interface Schema {
   activations: ActivationsTable
   sessions: SessionsTable
   replies: RepliesTable
+  bypass_codes: BypassCodesTable
+  hardware_tokens: HardwareTokensTable
+  code_failures: CodeFailuresTable
+  domain_images: DomainImagesTable
+  administrators: AdministratorsTable
+  administrator_sessions: AdministratorSessionsTable
   name_failures: NameFailuresTable
   user_limits: UserLimitsTable
   audit_heads: AuditHeadsTable
@@ -40,6 +46,8 @@ interface DataKeysTable {
 interface OrganizationsTable {
   id: string
   name: string
+  /** JSON object of core/organization-settings.ts; what is absent has its default */
+  settings: string
   created_at: number
 }
 
@@ -56,6 +64,10 @@ interface ApiKeysTable {
   created_at: number
   expires_at: number | null
   revoked_at: number | null
+  /** JSON array of the only domains that the key may act in; null for all */
+  domain_ids: string | null
+  /** to the minute */
+  last_used_at: number | null
 }
 
 interface DomainsTable {
@@ -79,6 +91,12 @@ interface DomainsTable {
   number_matching: string
   /** suspend | notify | revoke */
   on_fraud: string
+  /** 1 lets wrong bypass codes revoke the device token like wrong PINs, as LoginTC does */
+  bypass_counts_as_unlock: number
+  /** JSON array of CIDR ranges that sessions may be created from; empty for everywhere */
+  allowed_networks: string
+  /** life of an activation code in minutes, instead of the days */
+  activation_code_minutes: number | null
   /** raised with every change that a device must know of */
   policy_rev: number
   created_at: number
@@ -233,6 +251,92 @@ interface UserLimitsTable {
   since: number
 }
 
+/** A code that stands in for the phone a given number of times. Used-up ones stay. */
+interface BypassCodesTable {
+  organization_id: string
+  id: string
+  user_id: string
+  code_cipher: string
+  uses_allowed: number
+  uses_remaining: number
+  /** null for never */
+  expires_at: number | null
+  created_at: number
+}
+
+/** A device that shows one-time passwords (OATH TOTP, RFC 6238). */
+interface HardwareTokensTable {
+  organization_id: string
+  id: string
+  alias: string
+  serial_number: string
+  /** TOTP6 | TOTP8 */
+  type: string
+  /** seconds: 30 | 60 */
+  time_step: number
+  /** the seed in base64 */
+  seed_cipher: string
+  /** whose it is; one a user */
+  user_id: string | null
+  /** the last time step that was accepted, -1 before the first: it and all before are refused for ever */
+  last_step: number
+  /** steps that the device's clock was ahead of ours when last seen */
+  drift: number
+  /** never | synchronized | outOfSync */
+  sync_state: string
+  /** a step far from the present whose password was shown: the next one resynchronizes */
+  resync_step: number | null
+  created_at: number
+}
+
+/** Wrong codes in a row of one user, or of a hardware token that is nobody's. */
+interface CodeFailuresTable {
+  organization_id: string
+  owner_id: string
+  bypass_codes: number
+  otps: number
+  /** until then every code is denied */
+  locked_until: number
+}
+
+interface DomainImagesTable {
+  organization_id: string
+  domain_id: string
+  /** base64 */
+  png: string
+  /** SHA-256 of the bytes */
+  hash: string
+  updated_at: number
+}
+
+interface AdministratorsTable {
+  organization_id: string
+  id: string
+  email: string
+  /** unique in the organization */
+  email_key: string
+  name: string
+  /** owner | admin | helpdesk | auditor */
+  role: string
+  disabled: number
+  /** SHA-256 of the one-time secret of a sign-in link */
+  sign_in_hash: string | null
+  sign_in_expires_at: number | null
+  created_at: number
+  last_sign_in_at: number | null
+}
+
+interface AdministratorSessionsTable {
+  /** SHA-256 of the cookie */
+  hash: string
+  organization_id: string
+  administrator_id: string
+  created_at: number
+  /** to the minute */
+  seen_at: number
+  expires_at: number
+}
+
 interface AuditHeadsTable {
   organization_id: string
   chain: number
@@ -246,7 +350,7 @@ interface AuditEventsTable {
   seq: number
   at: number
   event: string
-  /** api-key | operator | device | server */
+  /** api-key | administrator | operator | device | server */
   actor_kind: string
   actor_id: string
   domain_id: string | null

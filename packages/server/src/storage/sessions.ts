@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
-import { query, type Run, statement } from './statement.ts'
+import { batch, query, type Run, statement } from './statement.ts'
 
 export type SessionRow = Schema['sessions']
 
@@ -185,6 +185,22 @@ export const sessions = (run: Run) => ({
       ),
     ),
 
+  /** Denies what codes of these users have approved, in one domain or in all. */
+  denyByCode: (organizationId: string, of: { userIds: string[]; domainId?: string }, reason: string, at: number) =>
+    run(
+      query((db) => {
+        const rows = db
+          .updateTable('sessions')
+          .set({ state: 'denied', reason, ended_at: at, verdict_mac: null })
+          .where('organization_id', '=', organizationId)
+          .where('user_id', 'in', of.userIds)
+          .where('tid', 'is', null)
+          .where('state', 'in', open)
+          .returning('sid')
+        return of.domainId === undefined ? rows : rows.where('domain_id', '=', of.domainId)
+      }),
+    ),
+
   /** Denies a user's pending sessions that have not timed out. */
   denyPendingOfUser: (organizationId: string, userId: string, reason: string, at: number) =>
     run(
@@ -201,13 +217,16 @@ export const sessions = (run: Run) => ({
       ),
     ),
 
-  /** The requests that wait on these tokens, over all organizations: a device may hold tokens of several. */
-  findPendingOf: (tids: { organization_id: string; tid: string }[], now: number) =>
-    run(
+  /**
+   * The requests that wait on these tokens, the oldest first, over all organizations: a device may hold tokens of several.
+   * Sorted here: asked for an order, SQLite walks all that an organization has in that order.
+   */
+  findPendingOf: async (tids: { organization_id: string; tid: string }[], now: number) => {
+    const rows = await run(
       query((db) =>
         db
           .selectFrom('sessions')
-          .select(['sid', 'tid', 'challenge'])
+          .select(['sid', 'tid', 'challenge', 'created_at'])
           .where('organization_id', 'in', [...new Set(tids.map((token) => token.organization_id))])
           .where(
             'tid',
@@ -216,11 +235,11 @@ export const sessions = (run: Run) => ({
           )
           .where('state', 'in', open)
           .where('state', '=', pending)
-          .where('expires_at', '>', now)
-          .orderBy('created_at')
-          .orderBy('sid'),
+          .where('expires_at', '>', now),
       ),
-    ),
+    )
+    return rows.sort((a, b) => a.created_at - b.created_at || (a.sid < b.sid ? -1 : 1))
+  },
 
   /** How the requests that a device still shows have ended. */
   findStates: (tids: { organization_id: string; tid: string }[], sids: string[]) =>
@@ -239,37 +258,48 @@ export const sessions = (run: Run) => ({
       ),
     ),
 
-  /** For the sweeper, over all organizations: pending sessions whose time is over. */
-  findLapsed: (now: number, limit: number) =>
+  /** For the sweeper, over all organizations: locks pending sessions whose time is over, but for those that others hold. */
+  lockLapsed: (now: number, limit: number) =>
     run(
-      query((db) =>
-        db
-          .selectFrom('sessions')
-          .select(['organization_id', 'sid', 'domain_id', 'user_id', 'tid'])
-          .where('state', '=', pending)
-          .where('expires_at', '<=', now)
-          .orderBy('expires_at')
-          .limit(limit),
+      query((db, lock) =>
+        lock(
+          db
+            .selectFrom('sessions')
+            .select(['organization_id', 'sid', 'domain_id', 'user_id', 'tid'])
+            .where('state', '=', pending)
+            .where('expires_at', '<=', now)
+            .orderBy('expires_at')
+            .limit(limit),
+          'skip locked',
+        ),
       ),
     ),
 
   /** For the sweeper: approvals that are too old to be handed out have ended. */
   endSpent: (approvedBefore: number, limit: number, now: number) =>
     run(
-      query((db) =>
+      query((db, lock) =>
         db
+          .with(batch, () =>
+            lock(
+              db
+                .selectFrom('sessions')
+                .select(['organization_id', 'sid'])
+                .where('state', '=', approved)
+                .where('approved_at', '<=', approvedBefore)
+                .limit(limit),
+              'skip locked',
+            ),
+          )
           .updateTable('sessions')
           .set({ state: 'expired', reason: 'approval_expired', ended_at: now })
           .where((where) =>
             where(
               where.refTuple('organization_id', 'sid'),
               'in',
-              db
-                .selectFrom('sessions')
-                .select(['organization_id', 'sid'])
-                .where('state', '=', approved)
-                .where('approved_at', '<=', approvedBefore)
-                .limit(limit)
+              where
+                .selectFrom('batch')
+                .select(['batch.organization_id', 'batch.sid'])
                 .$asTuple('organization_id', 'sid'),
             ),
           )
@@ -281,19 +311,27 @@ export const sessions = (run: Run) => ({
   /** For the sweeper: deletes what ended long ago. */
   deleteOld: (endedBefore: number, limit: number) =>
     run(
-      query((db) =>
+      query((db, lock) =>
         db
-          .deleteFrom('sessions')
-          .where((where) =>
-            where(
-              where.refTuple('organization_id', 'sid'),
-              'in',
+          .with(batch, () =>
+            lock(
               db
                 .selectFrom('sessions')
                 .select(['organization_id', 'sid'])
                 .where('ended_at', 'is not', null)
                 .where('ended_at', '<=', endedBefore)
-                .limit(limit)
+                .limit(limit),
+              'skip locked',
+            ),
+          )
+          .deleteFrom('sessions')
+          .where((where) =>
+            where(
+              where.refTuple('organization_id', 'sid'),
+              'in',
+              where
+                .selectFrom('batch')
+                .select(['batch.organization_id', 'batch.sid'])
                 .$asTuple('organization_id', 'sid'),
             ),
           )

@@ -29,8 +29,14 @@ export interface Compiled {
 /** Runs a query on one connection. A statement that changes rows returns those it names in RETURNING, nothing otherwise. */
 export type Run = <Row>(query: Query<Row>) => Promise<Row[]>
 
-/** Locks the rows a SELECT returns until the unit ends; nothing to do where units run one by one. */
-export type Lock = <DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>) => SelectQueryBuilder<DB, TB, O>
+/**
+ * Locks the rows a SELECT returns until the unit ends, and waits for those that somebody else has locked, or leaves them out;
+ * nothing to do where units run one by one.
+ */
+export type Lock = <DB, TB extends keyof DB, O>(
+  query: SelectQueryBuilder<DB, TB, O>,
+  others?: 'skip locked',
+) => SelectQueryBuilder<DB, TB, O>
 
 type Build<Row> = (db: Kysely<Schema>, lock: Lock) => Compilable<Row>
 
@@ -54,7 +60,20 @@ const builders: Record<Dialect, Kysely<Schema>> = {
   }),
 }
 
-const locks: Record<Dialect, Lock> = { sqlite: (query) => query, postgres: (query) => query.forUpdate() }
+const locks: Record<Dialect, Lock> = {
+  sqlite: (query) => query,
+  postgres: (query, others) => (others ? query.forUpdate().skipLocked() : query.forUpdate()),
+}
+
+/**
+ * `with batch as materialized (…)`: the rows that a sweeper's statement is about, found and locked once. As a subquery
+ * PostgreSQL may run it again for each row that it compares, with other rows each time.
+ */
+export function batch<Expression extends { materialized(): Expression }>(
+  cte: (name: 'batch') => Expression,
+): Expression {
+  return cte('batch').materialized()
+}
 
 class Placeholder {
   readonly name: string

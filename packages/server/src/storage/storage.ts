@@ -1,12 +1,16 @@
 import { activations } from './activations.ts'
 import { apiKeys } from './api-keys.ts'
 import { audit } from './audit.ts'
+import { bypassCodes } from './bypass-codes.ts'
+import { codeFailures } from './code-failures.ts'
+import { domainImages } from './domain-images.ts'
 import { domains } from './domains.ts'
 import { breather, type Connection, type Engine, StorageUnavailable } from './engines/engine.ts'
+import { hardwareTokens } from './hardware-tokens.ts'
 import { keys } from './keys.ts'
 import { limits } from './limits.ts'
 import { members } from './members.ts'
-import { migrate } from './migrations/migrate.ts'
+import { isMigrated, migrate } from './migrations/migrate.ts'
 import { organizations } from './organizations.ts'
 import { replies } from './replies.ts'
 import { sessions } from './sessions.ts'
@@ -24,7 +28,11 @@ function repositories(run: Run) {
     activations: activations(run),
     apiKeys: apiKeys(run),
     audit: audit(run),
+    bypassCodes: bypassCodes(run),
+    codeFailures: codeFailures(run),
+    domainImages: domainImages(run),
     domains: domains(run),
+    hardwareTokens: hardwareTokens(run),
     keys: keys(run),
     limits: limits(run),
     members: members(run),
@@ -73,6 +81,11 @@ export async function openStorage(engine: Engine): Promise<Storage> {
     subscribe: (listener) => engine.subscribe(listener),
     close: () => engine.close(),
   }
+}
+
+/** Whether there is an organization in the database; changes nothing in it. */
+export async function isInUse(engine: Engine): Promise<boolean> {
+  return (await isMigrated(engine)) && (await organizations(engine.read).list(1)).length > 0
 }
 
 function transactionOn(connection: Connection, opened: WeakMap<Connection, Transaction>): Transaction {

@@ -79,11 +79,21 @@ const erased = {
   push_endpoint_cipher: null,
   push_keys_cipher: null,
   push_endpoint_hash: null,
+  origin: null,
+  thumbprint: null,
+  factor: null,
+  factor_kind: null,
+  device_name: null,
+  device_platform: null,
+  device_app: null,
+  device_persisted: null,
 }
 
 // Partial indexes are found by literals only: a bound parameter could be any state.
 const [pending, active] = [sql.lit('pending'), sql.lit('active')]
 const live = [pending, active]
+// As an expression: for the column itself both engines would walk the index of all tids, in that order, to find some few.
+const byTidOfFew = sql`tid || ''`
 
 const findLive = statement<Owner>()((db, value) =>
   db
@@ -321,17 +331,20 @@ export const tokens = (run: Run) => ({
     )
   },
 
-  /** For the sweeper, over all organizations: pending tokens whose code has lapsed. */
-  findLapsed: (now: number, limit: number) =>
+  /** For the sweeper, over all organizations: locks pending tokens whose code has lapsed, but for those that others hold. */
+  lockLapsed: (now: number, limit: number) =>
     run(
-      query((db) =>
-        db
-          .selectFrom('tokens')
-          .select(['organization_id', 'domain_id', 'user_id'])
-          .where('state', '=', pending)
-          .where('code_expires_at', '<=', now)
-          .orderBy('code_expires_at')
-          .limit(limit),
+      query((db, lock) =>
+        lock(
+          db
+            .selectFrom('tokens')
+            .select(['organization_id', 'domain_id', 'user_id'])
+            .where('state', '=', pending)
+            .where('code_expires_at', '<=', now)
+            .orderBy(byTidOfFew)
+            .limit(limit),
+          'skip locked',
+        ),
       ),
     ),
 

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { type Scope, scopes } from '../../src/core/actors.ts'
 import { apiRoutes } from '../../src/http/api/routes.ts'
 import { newApiKey } from '../support/api-keys.ts'
+import { asOther, newBypassCode, newFob } from '../support/codes.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newPhone, newUser, refusal } from '../support/phones.ts'
 import { type Call, type Reply, startTestServer, type TestServer } from '../support/server.ts'
@@ -14,6 +15,10 @@ interface Named {
   domainId: string
   userId: string
   sessionId: string
+  /** of the user */
+  bypassCodeId: string
+  /** the user's */
+  hardwareId: string
 }
 
 interface Action {
@@ -29,6 +34,18 @@ const logins: Scope[] = ['auth', 'admin']
 
 const tokenPath = '/api/domains/:domainId/users/:userId/token'
 const sessionPath = '/api/domains/:domainId/sessions/:sessionId'
+const codesPath = '/api/users/:userId/bypasscodes'
+const codePath = '/api/bypasscodes/:bypassCodeId'
+const hardwarePath = '/api/hardware/:hardwareId'
+/** the parameters of the paths, and how a refusal calls what is not there */
+const nouns: Record<keyof Named, string> = {
+  domainId: 'domain',
+  userId: 'user',
+  sessionId: 'session',
+  bypassCodeId: 'bypasscode',
+  hardwareId: 'hardware',
+}
+const seed = '3132333435363738393031323334353637383930'
 let created = 0
 
 /** By the route; a route that is not here fails the first test. */
@@ -51,6 +68,23 @@ const actions: Record<string, Action> = {
   'POST /api/domains/:domainId/sessions': { may: logins, body: ({ userId }) => ({ user: { id: userId } }) },
   [`GET ${sessionPath}`]: { may: everybody },
   [`DELETE ${sessionPath}`]: { may: logins },
+  // T38: a bypass code is a credential, whoever reads it.
+  [`GET ${codesPath}`]: { may: enrollers },
+  [`POST ${codesPath}`]: { may: enrollers, body: () => ({}) },
+  [`DELETE ${codesPath}`]: { may: enrollers },
+  [`GET ${codePath}`]: { may: enrollers },
+  [`DELETE ${codePath}`]: { may: enrollers },
+  'GET /api/hardware': { may: readers },
+  'POST /api/hardware': {
+    may: enrollers,
+    body: () => ({ serialNumber: `created${++created}`, type: 'TOTP6', timeStep: 30, seed }),
+  },
+  [`GET ${hardwarePath}`]: { may: readers },
+  [`PUT ${hardwarePath}`]: { may: enrollers, body: () => ({ alias: 'Renamed' }) },
+  [`DELETE ${hardwarePath}`]: { may: enrollers },
+  'GET /api/users/:userId/hardware': { may: readers },
+  'PUT /api/users/:userId/hardware/:hardwareId': { may: enrollers },
+  'DELETE /api/users/:userId/hardware': { may: enrollers },
   // Comes last, since it removes everybody else.
   'PUT /api/domains/:domainId/users': { may: enrollers, body: () => [{ username: 'bob' }] },
 }
@@ -82,7 +116,9 @@ onEveryEngine((engine) => {
     await server.call('PUT', `/api/domains/${domainId}/users/${userId}/token`, { key })
     const body = { user: { id: userId }, otp: '' }
     const refused = await server.call('POST', `/api/domains/${domainId}/sessions`, { key, body })
-    foreign = { domainId, userId, sessionId: refused.body.id }
+    const { id: bypassCodeId } = await newBypassCode(asOther(server), userId)
+    const { id: hardwareId } = await newFob(asOther(server), userId)
+    foreign = { domainId, userId, sessionId: refused.body.id, bypassCodeId, hardwareId }
   })
   after(() => server.stop())
 
@@ -92,9 +128,7 @@ onEveryEngine((engine) => {
 
   for (const [route, action] of Object.entries(actions)) {
     const [method = '', path = ''] = route.split(' ')
-    const names = ['domainId', 'userId', 'sessionId'].filter(
-      (name) => path.includes(`:${name}`) || (name === 'userId' && route.startsWith('POST /api/domains')),
-    ) as (keyof Named)[]
+    const names = namedIn(route)
 
     describe(route, () => {
       const ask = (named: Named, options: Call = {}) => {
@@ -134,7 +168,7 @@ onEveryEngine((engine) => {
         await changingNothing(async () => {
           for (const name of names) {
             const never = await watched({ ...own, [name]: unknownId })
-            const noun = path === sessionPath ? 'session' : name.replace('Id', '')
+            const noun = path === sessionPath ? 'session' : nouns[name]
             assert.deepEqual(refusal(never.reply), { status: 404, code: `api.error.notfound.${noun}` })
             const foreigner = await watched({ ...own, [name]: foreign[name] })
             assert.equal(foreigner.reply.text, never.reply.text)
@@ -187,10 +221,19 @@ onEveryEngine((engine) => {
     assert.deepEqual(await dump(server.database), rows)
   }
 
-  /** A user of acme’s with an activated phone and a request that waits. */
+  /** A user of acme’s with an activated phone, a request that waits, a bypass code and a hardware token. */
   async function newcomer(): Promise<Named> {
-    const phone = await newPhone(server)
-    const { sid } = await phone.ask()
-    return { domainId: phone.domainId, userId: phone.userId, sessionId: sid }
+    const { domainId, userId, ask } = await newPhone(server)
+    const { sid } = await ask()
+    const { id: bypassCodeId } = await newBypassCode(server, userId)
+    const { id: hardwareId } = await newFob(server, userId)
+    return { domainId, userId, sessionId: sid, bypassCodeId, hardwareId }
   }
 })
+
+/** What a request of this route names: in its path, and the user of a new session in its body. */
+function namedIn(route: string): (keyof Named)[] {
+  const inBody = route.startsWith('POST /api/domains')
+  const names = Object.keys(nouns) as (keyof Named)[] // the record's type lists them all
+  return names.filter((name) => route.includes(`:${name}`) || (inBody && name === 'userId'))
+}

@@ -98,15 +98,17 @@ onEveryEngine((engine) => {
     for (const { sid } of [pending, unread, read]) assert.equal(await phone.verdict(sid), 'denied')
   })
 
-  it('T17: keys, codes and subscription are erased from the row, and who and when stays', async () => {
+  it('T17: keys, codes, subscription and device are erased from the row, and who and when stays', async () => {
     const phone = await newPhone(server, { pin: true })
     server.clock.advance(1)
     await server.call('DELETE', phone.token)
     const [row = {}] = await sql(server.database, 'select * from tokens where tid = ?', phone.device.tid)
     const secrets = Object.entries(row).filter(([column]) =>
-      /^(code|secret|pin_key|push|credential)_|^(public_key|row_mac)$/.test(column),
+      /^(code|secret|pin_key|push|credential|device|factor)_|^(public_key|row_mac|origin|thumbprint|factor)$/.test(
+        column,
+      ),
     )
-    assert.equal(secrets.length, 14)
+    assert.equal(secrets.length, 22)
     for (const [column, value] of secrets) assert.equal(value, null, column)
     assert.deepEqual(
       [row.state, row.ended_reason, row.user_id, row.domain_id],

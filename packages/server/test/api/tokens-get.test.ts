@@ -41,6 +41,8 @@ onEveryEngine((engine) => {
       await server.call('GET', pathOf(userId), { key })
       assert.equal((await auditOf(server, { user_id: userId, event: 'token.code_revealed' })).length, reads)
     }
+    await server.call('PUT', pathOf(userId), { key })
+    assert.equal((await auditOf(server, { user_id: userId, event: 'token.code_revealed' })).length, 3)
     const phone = await newPhone(server)
     const before = await dump(server.database)
     await server.call('GET', phone.token)

@@ -111,6 +111,27 @@ onEveryEngine((engine) => {
     wire.close()
   })
 
+  it('CONNECT is refused in the envelope, after what was asked before it; a client that is gone does no harm', async () => {
+    const connect = 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n'
+    const words = [
+      [server.apiUrl, 'api.error.methodnotallowed'],
+      [server.deviceUrl, 'method_not_allowed'],
+    ] as const
+    for (const [origin, code] of words) {
+      const gone = await Wire.open(origin)
+      gone.send(connect).socket.resetAndDestroy()
+      const wire = await Wire.open(origin)
+      wire.send(`GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n${connect}`, 'GET / HTTP/1.1\r\n\r\n')
+      assert.equal((await wire.answer()).status, 404)
+      const answer = await wire.answer()
+      assert.equal(answer.status, 405)
+      assert.equal(JSON.parse(answer.body).errors[0].code, code)
+      assert.match(answer.headers.allow ?? '', /^GET, HEAD, .*POST/)
+      assert.equal(answer.headers.connection, 'close')
+      assert.equal(await wire.closed(), '')
+    }
+  })
+
   it('HEAD says what GET would say, without the body', async () => {
     const wire = await Wire.open(server.apiUrl)
     wire.send(`HEAD /api/ping HTTP/1.1\r\nHost: x\r\n${key}\r\n`)

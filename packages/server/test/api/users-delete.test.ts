@@ -81,6 +81,16 @@ onEveryEngine((engine) => {
     assert.deepEqual(await sql(server.database, 'select * from activations'), [])
   })
 
+  it('what the user has used up is forgotten, and only that', async () => {
+    const [phone, other] = [await newPhone(server), await newPhone(server)]
+    await phone.ask()
+    await other.ask()
+    await remove(phone.userId)
+    const used = async (userId: string) =>
+      (await sql(server.database, 'select used from user_limits where user_id = ?', userId)).length
+    assert.deepEqual([await used(phone.userId), await used(other.userId)], [0, 1])
+  })
+
   it('the name is free again, for another person with no rights of the first', async () => {
     const phone = await newPhone(server)
     const request = await phone.ask()

@@ -170,12 +170,14 @@ onEveryEngine((engine) => {
     assert.deepEqual(await flaw(), at({ ...end, seq: Number(end.seq) + 1 }, 'the row is not as it was written'))
   })
 
-  it('a whole organization that was removed from the log is missed by a noted head', async () => {
+  it('a whole organization that was removed from the log is missed, with a noted head and without', async () => {
     const noted = await noteHeads(server.app)
     await sql(server.database, 'delete from audit_events where organization_id = ?', server.other.id)
     await sql(server.database, 'delete from audit_heads where organization_id = ?', server.other.id)
     const found = (await verifyAudit(server.app, noted)).flaw
     assert.equal(found?.organizationId, server.other.id)
+    const problem = 'the event that created the organization is missing'
+    assert.deepEqual(await flaw(), { organizationId: server.other.id, chain: 0, seq: 0, problem })
   })
 
   it('a log that was made under another key does not verify', async () => {

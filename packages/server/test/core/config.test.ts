@@ -161,8 +161,21 @@ it('all mistakes are told at once', () => {
   assert.equal(lines.length, 6, lines.join('\n'))
 })
 
-it('the two listeners cannot share a port, nor TLS have half of what it needs', () => {
-  assert.match(mistakes({ COUNTERSIGN_API_LISTEN: 'x:1', COUNTERSIGN_DEVICE_LISTEN: 'y:1' }).join(), /a port each/)
+it('the two listeners share neither address and port, nor a port where one has every address', () => {
+  const told = (api: string, device: string) =>
+    mistakes({ COUNTERSIGN_API_LISTEN: api, COUNTERSIGN_DEVICE_LISTEN: device }).join()
+  for (const [api, device] of [
+    ['192.0.2.1:1', '192.0.2.1:1'],
+    ['0.0.0.0:1', '192.0.2.1:1'],
+    ['192.0.2.1:1', '[::]:1'],
+  ] as const) {
+    assert.match(told(api, device), /a port each/, `${api} ${device}`)
+  }
+  assert.equal(told('192.0.2.1:443', '192.0.2.2:443'), '')
+  assert.equal(told('0.0.0.0:443', '0.0.0.0:8443'), '')
+})
+
+it('TLS cannot have half of what it needs', () => {
   const pem = file('pem', '-----BEGIN X-----')
   for (const name of ['COUNTERSIGN_TLS_CERT', 'COUNTERSIGN_TLS_KEY']) {
     assert.match(mistakes({ [name]: pem }).join(), /both or neither/)

@@ -52,6 +52,41 @@ it('failures spread over more than ten minutes are no reason to pause', () => {
   }
 })
 
+it('what is under way could fail: who comes after it waits, and goes on as soon as one is known not to fail', async () => {
+  const { limits, clock } = opened()
+  const window = limits.deviceFailures
+  const order: string[] = []
+  const begin = async (name: string) => {
+    const one = await window.begin('a', 1)
+    order.push(`${name} ${one.pause}`)
+    return one
+  }
+  const many = await window.begin('a', 119)
+  const last = await begin('last')
+  assert.equal(window.isFull('a'), true)
+  const waiting = ['first', 'second', 'third', 'fourth'].map(begin)
+  assert.equal((await window.begin('b', 20)).pause, 0, 'others do not wait')
+  assert.deepEqual(order, ['last 0'])
+  last.end()
+  last.end()
+  const first = await waiting[0]
+  assert.deepEqual(order, ['last 0', 'first 0'])
+  window.count('a')
+  first?.end()
+  for (let count = 0; count < 118; count++) window.count('a')
+  many.end()
+  const second = await waiting[1]
+  await new Promise(setImmediate)
+  assert.deepEqual(order, ['last 0', 'first 0', 'second 0'])
+  window.count('a')
+  second?.end()
+  await Promise.all(waiting)
+  assert.deepEqual(order.slice(3), ['third 60', 'fourth 60'])
+  assert.equal((await window.begin('a', 1)).pause, 60)
+  clock.advance(minuteMs)
+  assert.equal((await window.begin('a', 1)).pause, 0)
+})
+
 it('an address is counted alone, by its /64 where it is IPv6', () => {
   const same: string[][] = [
     ['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:192.0.2.1'],
@@ -94,12 +129,12 @@ it('turns of one key come one after the other, in order, also after a failure; o
   assert.deepEqual(events.slice(3), ['first ends', 'second begins', 'second ends', 'third begins', 'third ends'])
 })
 
-it('a jti is new once in ten minutes', () => {
+it('a jti is new once in eleven minutes', () => {
   const { limits, clock } = opened()
   assert.equal(limits.syncJtis.add('a'), true)
   assert.equal(limits.syncJtis.add('a'), false)
   assert.equal(limits.syncJtis.add('b'), true)
-  clock.advance(10 * minuteMs - 1)
+  clock.advance(11 * minuteMs - 1)
   assert.equal(limits.syncJtis.add('a'), false)
   clock.advance(1)
   assert.equal(limits.syncJtis.add('a'), true)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
+import { newBypassCode, newFob } from '../support/codes.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newPhone, newUser, type Phone } from '../support/phones.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -35,6 +36,7 @@ onEveryEngine((engine) => {
   }
   const audited = ['tx.audit.lockHead', 'tx.audit.append', 'tx.audit.moveHead']
   const key = 'apiKeys.findByHash'
+  const listed = ['members.domainsOf', 'bypassCodes.idsOf', 'hardwareTokens.idsOf']
   const sync = async () =>
     server.device('sync', { wait: 0, tokens: [await phone.device.sign('sync', phone.device.common('sync'))] })
 
@@ -86,6 +88,40 @@ onEveryEngine((engine) => {
     assert.deepEqual(await callsOf(read), [key, 'sessions.find'])
   })
 
+  it('a session by code costs a fixed number, however many codes the user has and whatever comes of them', async () => {
+    const { userId } = await newUser(server)
+    const fob = await newFob(server, userId)
+    const create = (presented: object, user: object = { id: userId }) =>
+      callsOf(() => server.call('POST', `/api/domains/${phone.domainId}/sessions`, { body: { user, ...presented } }))
+    const asked = (lookUp: string) => [
+      ...[key, 'domains.find', 'members.findUser', lookUp],
+      ...['tx.members.lock', 'tx.tokens.lockLive', 'tx.limits.use', 'tx.codeFailures.lock'],
+    ]
+    const ended = ['tx.sessions.insert', ...audited]
+    const byCode = asked('bypassCodes.listOf')
+    const byOtp = asked('hardwareTokens.findOf')
+    const wrong = ['tx.codeFailures.update', ...ended]
+    for (let more = 0; more < 3; more++) {
+      const { code } = await newBypassCode(server, userId)
+      assert.deepEqual(await create({ bypasscode: '' }), [...byCode, ...wrong])
+      assert.deepEqual(await create({ bypasscode: code }), [...byCode, 'tx.bypassCodes.use', ...wrong])
+      assert.deepEqual(await create({ bypasscode: code }), [...byCode, 'tx.bypassCodes.use', ...ended])
+    }
+    const judged = [...byOtp, 'tx.hardwareTokens.lock']
+    assert.deepEqual(await create({ otp: '' }), [...judged, ...wrong])
+    assert.deepEqual(await create({ otp: fob.otp() }), [...judged, 'tx.hardwareTokens.moveClock', ...wrong])
+    assert.deepEqual(await create({ otp: fob.otp(1) }), [...judged, 'tx.hardwareTokens.moveClock', ...ended])
+    assert.deepEqual(await create({ otp: fob.otp() }), [...judged, ...ended])
+    for (let count = 0; count < 5; count++) await create({ bypasscode: '' })
+    assert.deepEqual(await create({ bypasscode: '' }), [...byCode, ...ended])
+    assert.deepEqual(await create({ otp: fob.otp(2) }), [...byOtp, ...ended])
+    // The phone is asked again after a success, for one more.
+    await phone.ask()
+    const { code } = await newBypassCode(server, phone.userId)
+    const counted = [...byCode, 'tx.bypassCodes.use', 'tx.sessions.insert', 'tx.tokens.updateCounters', ...audited]
+    assert.deepEqual(await create({ bypasscode: code }, { id: phone.userId }), counted)
+  })
+
   it('whether a token is active costs four', async () => {
     assert.deepEqual(await callsOf(() => server.call('GET', phone.token)), [
       key,
@@ -95,17 +131,17 @@ onEveryEngine((engine) => {
     ])
   })
 
-  it('a page of users costs two, however many there are', async () => {
+  it('a page of users costs four, however many there are', async () => {
     for (let more = 0; more < 3; more++) {
       await newUser(server)
-      assert.deepEqual(await callsOf(() => server.call('GET', '/api/users')), [key, 'users.list', 'members.domainsOf'])
+      assert.deepEqual(await callsOf(() => server.call('GET', '/api/users')), [key, 'users.list', ...listed])
     }
     const { domainId } = phone
     assert.deepEqual(await callsOf(() => server.call('GET', `/api/domains/${domainId}/users`)), [
       key,
       'domains.find',
       'members.list',
-      'members.domainsOf',
+      ...listed,
     ])
   })
 

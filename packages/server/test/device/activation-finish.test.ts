@@ -210,6 +210,18 @@ onEveryEngine((engine) => {
     assert.deepEqual(await auditOf(device.tid), events)
   })
 
+  it('the identical message gets its answer also when the phone finds the network ten minutes later', async () => {
+    const { device, begun } = await prepared()
+    const message = await device.finishMessage(begun)
+    const { text } = await server.device('activation/finish', message)
+    server.clock.advance(599_000)
+    assert.equal((await server.device('activation/finish', message)).text, text)
+    const other = await prepared()
+    const late = await other.device.finishMessage(other.begun)
+    server.clock.advance(302_000)
+    assert.equal(refusal(await server.device('activation/finish', late)).code, 'clock_skew')
+  })
+
   it('another message with the same jti is a replay, another jti comes too late', async () => {
     const { device, begun } = await prepared()
     const jti = newJti()

@@ -6,7 +6,7 @@ import { TestDevice } from '../support/device.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { countersign, newUser, refusal } from '../support/phones.ts'
 import { type Reply, startTestServer, type TestServer } from '../support/server.ts'
-import { type Spy, spyOnStorage } from '../support/spied-storage.ts'
+import { allAtOnce, type Spy, spyOnStorage } from '../support/spied-storage.ts'
 
 const failed = { status: 400, code: 'activation_failed' }
 const limited = { status: 429, code: 'rate_limited' }
@@ -147,6 +147,20 @@ onEveryEngine((engine) => {
     const replies = await Promise.all(guesses)
     assert.equal(spy.calls.filter((call) => call === 'tokens.findByCode').length, 30)
     assert.equal(replies.filter(({ status }) => status === 429).length, 170)
+  })
+
+  it('A08: of three hundred wrong codes at once from as many addresses a hundred are looked up; right ones are no limit', async () => {
+    server.clock.advance(1_000)
+    const codes = await Promise.all(Array.from({ length: 150 }, issue))
+    const together = (tries: { code: string; username: string }[]) =>
+      allAtOnce(spy, 'tokens.findByCode', () => Promise.all(tries.map((proof) => begin(address(), proof))))
+    const right = codes.map(({ code, username }) => ({ code, username }))
+    for (const { status } of await together(right)) assert.equal(status, 200)
+    const wrong = Array.from({ length: 300 }, (_, index) => ({ code: wrongCode, username: `one of all ${index}` }))
+    const replies = await together(wrong)
+    assert.equal(spy.calls.filter((call) => call === 'tokens.findByCode').length, 100)
+    assert.equal(replies.filter(({ status }) => status === 429).length, 200)
+    server.clock.advance(1_000)
   })
 
   it('A13: a restart gives no further tries at a name', async () => {

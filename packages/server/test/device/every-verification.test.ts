@@ -63,7 +63,10 @@ it('A16: an unlock proof is judged only where a wrong one is counted', () => {
 
 it('A16: a PIN key is decrypted in one place, a number compared in one, a code looked up in one, each beside its count', () => {
   const where = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
-  assert.deepEqual(where(/decrypt\(/), ['core/secrets.ts', 'core/tokens.ts', 'core/unlock.ts'])
+  const decrypting = ['bypass-codes', 'one-time-passwords', 'secrets', 'tokens', 'unlock'].map(
+    (file) => `core/${file}.ts`,
+  )
+  assert.deepEqual(where(/decrypt\(/), decrypting)
   assert.deepEqual(where(/pin_key_cipher\)/), ['core/unlock.ts'])
   assert.deepEqual(where(/isRightNumber\(/), ['core/answers.ts'])
   assert.deepEqual(where(/storage\.tokens\.findByCode\(/), ['core/activations.ts'])
@@ -71,7 +74,20 @@ it('A16: a PIN key is decrypted in one place, a number compared in one, a code l
   for (const body of answers) if (body.includes('!isRightNumber(')) assert.match(body, /wrongNumber\(/)
   const activations = functionsOf(textOf('core/activations.ts')).filter((body) => body.includes('await findPending('))
   assert.equal(activations.length, 2)
-  for (const body of activations) assert.match(body, /^async function beginBy(Name|Secret)\(/)
+  for (const body of activations) assert.match(body, /^async function (judgeName|beginBySecret)\(/)
+})
+
+it('A16: a code is judged, and an OATH seed opened, only for the judge whose wrong verdicts are counted', () => {
+  const where = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
+  const [judge, judges] = [['core/codes.ts'], ['core/bypass-codes.ts', 'core/codes.ts']]
+  assert.deepEqual(where(/(match|use)BypassCode\(/), judges)
+  assert.deepEqual(where(/(find|use)Password\(/), ['core/codes.ts', 'core/one-time-passwords.ts'])
+  assert.deepEqual(where(/seed_cipher\)/), ['core/one-time-passwords.ts'])
+  assert.deepEqual(where(/await kinds\[/), judge)
+  assert.deepEqual(where(/underBudget\(/), ['core/code-budget.ts', 'core/codes.ts'])
+  const judging = functionsOf(textOf('core/codes.ts')).filter((body) => body.includes('judge(unit)'))
+  assert.equal(judging.length, 1)
+  assert.match(judging[0] ?? '', /judge: \(\) => judge\(unit\) \}\n[^\n]*await underBudget\(/)
 })
 
 it('A16: signatures are verified in three places and nowhere else', () => {

@@ -145,6 +145,20 @@ onEveryEngine((engine) => {
     await inTime(Promise.all(waiting))
   })
 
+  it('clients that wait for verdicts take no phone’s place; beyond as many of them a read answers at once', async () => {
+    const phone = await newPhone(server)
+    const { sid } = await phone.ask()
+    const read = () => server.call('GET', `/api/domains/${phone.domainId}/sessions/${sid}?wait=25`)
+    const reads = [read(), read(), read()]
+    await untilWatching(3)
+    assert.equal((await inTime(read())).body.state, 'pending')
+    const polling = phone.device.poll({ wait: 25, have: [sid] })
+    await untilWatching(4)
+    await server.call('DELETE', `/api/domains/${phone.domainId}/sessions/${sid}`)
+    for (const { body } of await inTime(Promise.all(reads))) assert.equal(body.state, 'denied')
+    assert.ok((await inTime(polling)).ok)
+  })
+
   it('a server that stops answers those who wait', async () => {
     const phone = await newPhone(server)
     const waiting = phone.device.poll({ wait: 25, have: [] })

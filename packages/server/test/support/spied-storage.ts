@@ -5,6 +5,8 @@ export interface Spy {
   calls: string[]
   /** the call that throws, and what */
   failing: { call: string; error: Error } | undefined
+  /** the call that does not begin yet, and until when */
+  held: { call: string; until: Promise<void> } | undefined
   /** for ServerOptions.storage */
   storage(storage: Storage): Storage
 }
@@ -13,12 +15,30 @@ export function spyOnStorage(): Spy {
   const spy: Spy = {
     calls: [],
     failing: undefined,
+    held: undefined,
     storage: (storage) => ({
       ...spied(spy, storage, ''),
       transaction: (work) => storage.transaction((tx) => work(spied(spy, tx, 'tx.'))),
     }),
   }
   return spy
+}
+
+/** Runs the work, and lets none of these calls go on before as many of them have come as will. `spy.calls` is what was called. */
+export async function allAtOnce<T>(spy: Spy, call: string, work: () => Promise<T>): Promise<T> {
+  const gate = Promise.withResolvers<void>()
+  spy.calls.length = 0
+  spy.held = { call, until: gate.promise }
+  const count = () => spy.calls.filter((name) => name === call).length
+  const result = work()
+  for (let quietTurns = 0, last = 0; quietTurns < 200; quietTurns++) {
+    await new Promise(setImmediate)
+    if (last === 0 || count() > last) quietTurns = 0
+    last = count()
+  }
+  spy.held = undefined
+  gate.resolve()
+  return result
 }
 
 type Method = (...values: unknown[]) => unknown
@@ -31,6 +51,7 @@ function spied<Repositories extends object>(spy: Spy, repositories: Repositories
       const spying: Method = (...values) => {
         spy.calls.push(call)
         if (spy.failing?.call === call) return Promise.reject(spy.failing.error)
+        if (spy.held?.call === call) return spy.held.until.then(() => method(...values))
         return method(...values)
       }
       return [verb, spying]

@@ -60,7 +60,7 @@ export async function resetWorld(server: TestServer, { pendingWithPin = true } =
   }
   app.limits = openLimits(app.now)
   await app.storage.transaction(async ({ organizations, domains, users }) => {
-    await organizations.insert({ id: organization, name: 'Vectors', created_at: 0 })
+    await organizations.insert({ id: organization, name: 'Vectors', settings: '{}', created_at: 0 })
     await domains.insert({ ...domain, id: pinDomain, key_type: 'PIN' })
     await domains.insert({ ...domain, id: plainDomain, key_type: 'ONE_STEP' })
     const user = { organization_id: organization, id: '9'.repeat(40), name: '', email: '', created_at: 0 }
@@ -96,6 +96,9 @@ const domain = {
   min_length: 4,
   number_matching: 'whenAsked',
   on_fraud: 'suspend',
+  bypass_counts_as_unlock: 0,
+  allowed_networks: '[]',
+  activation_code_minutes: null,
   policy_rev: 7,
   created_at: 0,
 }

@@ -36,6 +36,16 @@ export function readText(members: Members, name: string, within = ''): string {
   return text
 }
 
+/** A whole number or undefined. LoginTC's Java client 1.1.4 sends numbers as strings. */
+export function readOptionalNumber(members: Members, name: string): number | undefined {
+  const value = members[name] ?? undefined
+  if (value === undefined || value === '') return undefined
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isInteger(number))
+    throw badRequest(shortName(name), 'It must be a whole number.')
+  return number
+}
+
 /** A text or undefined. LoginTC's PHP client 1.2.4 sends null for what it was not given. */
 export function readOptionalText(members: Members, name: string, within = ''): string | undefined {
   const value = members[name] ?? undefined

@@ -1,5 +1,7 @@
 import type { ApiRoute } from '../route.ts'
+import { bypassCodeRoutes } from './bypass-codes.ts'
 import { domainRoutes } from './domains.ts'
+import { hardwareTokenRoutes } from './hardware-tokens.ts'
 import { memberRoutes } from './members.ts'
 import { organizationRoutes } from './organization.ts'
 import { pingRoutes } from './ping.ts'
@@ -16,4 +18,6 @@ export const apiRoutes: ApiRoute[] = [
   ...memberRoutes,
   ...tokenRoutes,
   ...sessionRoutes,
+  ...bypassCodeRoutes,
+  ...hardwareTokenRoutes,
 ]

@@ -13,9 +13,9 @@ const haveMax = 60
 export function poll(app: App, request: Incoming): Promise<SyncReply> {
   const read = readPoll(request)
   const messages = read?.tokens.map((text) => ({ op: 'sync' as const, text }))
-  return limitFailures(app, sender(request, messages), async () => {
+  return limitFailures(app, sender(request, messages), async (judged) => {
     if (!read) throw malformed()
-    return sync(app, { ...read, address: request.clientAddress }, request.signal)
+    return sync(app, { ...read, address: request.clientAddress, judged }, request.signal)
   })
 }
 

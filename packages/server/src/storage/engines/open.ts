@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Engine, StorageUnavailable } from './engine.ts'
@@ -19,7 +19,12 @@ export interface EngineOptions {
 export function openEngine({ data, database, busyWaitMs, onError }: EngineOptions): Engine {
   if (database !== 'sqlite') return openPostgres(database, onError)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  return openSqlite(join(data, 'countersign.sqlite'), { busyWaitMs })
+  return openSqlite(fileIn(data), { busyWaitMs })
+}
+
+/** Whether opening would create an embedded database. */
+export function isMissing({ data, database }: Pick<EngineOptions, 'data' | 'database'>): boolean {
+  return database === 'sqlite' && !statSync(fileIn(data), { throwIfNoEntry: false })?.size
 }
 
 /**
@@ -37,4 +42,8 @@ export function holdServerLock(data: string): { release(): void } {
     throw new StorageUnavailable(`Another server is running on ${data}.`, { cause })
   }
   return { release: () => lock.close() }
+}
+
+function fileIn(data: string): string {
+  return join(data, 'countersign.sqlite')
 }

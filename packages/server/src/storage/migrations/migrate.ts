@@ -1,9 +1,10 @@
 import type { Engine } from '../engines/engine.ts'
 import type { Compiled, Query } from '../statement.ts'
 import { firstTables } from './0001-first-tables.ts'
+import { codesAndManagement } from './0002-codes-and-management.ts'
 
 /** Forward only. A migration that has been released is never edited. */
-const migrations = [firstTables]
+const migrations = [firstTables, codesAndManagement]
 
 // Any number that nobody else locks in this database.
 const lockNumber = 7_266_001
@@ -23,6 +24,16 @@ export async function migrate(engine: Engine): Promise<void> {
       await run(text(`insert into migrations (name) values ('${name}')`))
     }
   })
+}
+
+const tables = {
+  sqlite: `select 1 from sqlite_master where name = 'organizations'`,
+  postgres: `select 1 where to_regclass('organizations') is not null`,
+}
+
+/** Whether the tables have ever been made; makes none. */
+export async function isMigrated({ dialect, read }: Engine): Promise<boolean> {
+  return (await read(text(tables[dialect]))).length > 0
 }
 
 function text<Row>(sql: string): Query<Row> {

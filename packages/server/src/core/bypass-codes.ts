@@ -1,0 +1,175 @@
+import type { BypassCode } from '@countersign/protocol/resources.ts'
+import type { App } from '../app.ts'
+import type { BypassCodeRow } from '../storage/bypass-codes.ts'
+import { type Actor, requirePermission } from './actors.ts'
+import type { CodeVerdict } from './code-budget.ts'
+import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { newDigits, newId } from './ids.ts'
+import { sameSecret } from './secrets.ts'
+import { available, refuse, transact, type Unit } from './transactions.ts'
+
+const codeDigits = 9
+const liveMax = 5
+const usesMax = 1_000
+const minutesMax = 525_600
+const minuteMs = 60_000
+/** what LoginTC's clients are told of a code that never expires */
+const never = '9999-12-31T23:59:59+0000'
+
+/** The user's codes with their clear text, used-up ones too; that they were read is recorded. */
+export async function listBypassCodes(app: App, actor: Actor, input: { userId: string }): Promise<BypassCode[]> {
+  requirePermission(actor, 'bypass-codes:read')
+  const { organizationId } = actor
+  await findUser(app, actor, input.userId)
+  const rows = await available(app, () => app.storage.bypassCodes.listOf(organizationId, input.userId))
+  const codes = rows.map((row) => bypassCodeOf(app, row))
+  if (codes.length > 0) await recordReveal(app, actor, input.userId, rows)
+  return codes
+}
+
+/** One code with its clear text; that it was read is recorded. */
+export async function getBypassCode(app: App, actor: Actor, input: { bypassCodeId: string }): Promise<BypassCode> {
+  requirePermission(actor, 'bypass-codes:read')
+  const row = await available(app, () => app.storage.bypassCodes.find(actor.organizationId, input.bypassCodeId))
+  if (!row) throw noSuchBypassCode()
+  const code = bypassCodeOf(app, row)
+  await recordReveal(app, actor, row.user_id, [row])
+  return code
+}
+
+/** A new code. `api.error.limit.bypasscodes` when the user has five that can still be used. */
+export async function createBypassCode(
+  app: App,
+  actor: Actor,
+  input: { userId: string; usesAllowed?: number; expirationMinutes?: number },
+): Promise<BypassCode> {
+  requirePermission(actor, 'bypass-codes:write')
+  const { organizationId } = actor
+  const uses = within(input.usesAllowed ?? 1, [1, usesMax], 'usesAllowed')
+  const minutes = within(input.expirationMinutes ?? 0, [0, minutesMax], 'expirationTime')
+  const row = newRow(app, organizationId, { userId: input.userId, uses, minutes })
+  return transact(app, async (unit) => {
+    // Two requests at once must not make a sixth.
+    if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
+    const codes = await unit.tx.bypassCodes.listOf(organizationId, input.userId)
+    if (codes.filter((code) => isLive(app, code)).length >= liveMax) return refuse(tooManyCodes())
+    await unit.tx.bypassCodes.insert(row)
+    const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
+    unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })
+    return bypassCodeOf(app, row)
+  })
+}
+
+export async function deleteBypassCode(app: App, actor: Actor, input: { bypassCodeId: string }): Promise<void> {
+  requirePermission(actor, 'bypass-codes:write')
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    const deleted = await unit.tx.bypassCodes.delete(organizationId, input.bypassCodeId)
+    if (!deleted) return refuse(noSuchBypassCode())
+    const data = { ids: [input.bypassCodeId] }
+    unit.audit({ organizationId, event: 'bypass_code.deleted', actor, userId: deleted.user_id, data })
+  })
+}
+
+/** Deletes all codes of a user; there need not be any. */
+export async function deleteBypassCodes(app: App, actor: Actor, input: { userId: string }): Promise<void> {
+  requirePermission(actor, 'bypass-codes:write')
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
+    const ids = await unit.tx.bypassCodes.deleteOfUser(organizationId, input.userId)
+    if (ids.length === 0) return
+    unit.audit({ organizationId, event: 'bypass_code.deleted', actor, userId: input.userId, data: { ids } })
+  })
+}
+
+/** Which of the user's codes this is; compared with all of them, in a time that does not tell which. */
+export async function matchBypassCode(
+  app: App,
+  user: { organizationId: string; userId: string },
+  code: string,
+): Promise<BypassCodeRow | undefined> {
+  const rows = await available(app, () => app.storage.bypassCodes.listOf(user.organizationId, user.userId))
+  return rows.filter((row) => sameSecret(clear(app, row), code)).sort((a, b) => rank(app, b) - rank(app, a))[0]
+}
+
+/** Takes one use of the code that matched, in the unit: exactly as many as it has, however many ask at once. */
+export async function useBypassCode(app: App, unit: Unit, row: BypassCodeRow | undefined): Promise<CodeVerdict> {
+  if (!row) return 'wrong'
+  return (await unit.tx.bypassCodes.use(row.organization_id, row.id, app.now())) ? 'accepted' : 'spent'
+}
+
+function newRow(
+  app: App,
+  organizationId: string,
+  { userId, uses, minutes }: { userId: string; uses: number; minutes: number },
+): BypassCodeRow {
+  const id = newId(app)
+  const place = { table: 'bypass_codes', column: 'code_cipher', row: id }
+  return {
+    organization_id: organizationId,
+    id,
+    user_id: userId,
+    code_cipher: app.secrets.encrypt(place, newDigits(app, codeDigits)),
+    uses_allowed: uses,
+    uses_remaining: uses,
+    expires_at: minutes === 0 ? null : app.now() + minutes * minuteMs,
+    created_at: app.now(),
+  }
+}
+
+function bypassCodeOf(app: App, row: BypassCodeRow): BypassCode {
+  return {
+    id: row.id,
+    code: clear(app, row),
+    dtExpiry: row.expires_at === null ? never : javaTime(row.expires_at),
+    user: row.user_id,
+    usesAllowed: row.uses_allowed,
+    usesRemaining: row.uses_remaining,
+  }
+}
+
+/** LoginTC's Java client 1.1.4 parses `yyyy-MM-dd'T'HH:mm:ssZ`: no fraction, no colon in the zone, no Z. */
+function javaTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}+0000`
+}
+
+function clear(app: App, row: BypassCodeRow): string {
+  return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
+}
+
+function isLive(app: App, row: BypassCodeRow): boolean {
+  return row.uses_remaining > 0 && (row.expires_at === null || row.expires_at > app.now())
+}
+
+/** Of two equal codes the one that can still be used counts. */
+function rank(app: App, row: BypassCodeRow): number {
+  return isLive(app, row) ? 1 : 0
+}
+
+async function findUser(app: App, actor: Actor, userId: string): Promise<void> {
+  if (!(await available(app, () => app.storage.users.find(actor.organizationId, userId)))) throw noSuchUser()
+}
+
+async function recordReveal(app: App, actor: Actor, userId: string, rows: BypassCodeRow[]): Promise<void> {
+  const { organizationId } = actor
+  const data = { ids: rows.map((row) => row.id) }
+  await transact(app, async (unit) => {
+    unit.audit({ organizationId, event: 'bypass_code.revealed', actor, userId, data })
+  })
+}
+
+function within(value: number, [min, max]: [number, number], field: string): number {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw badRequest(field, `It is a whole number from ${min} to ${max}.`)
+  return value
+}
+
+function noSuchBypassCode(): ApiError {
+  return new ApiError('api.error.notfound.bypasscode', 'There is no such bypass code.')
+}
+
+function tooManyCodes(): ApiError {
+  const message = `The user has ${liveMax} bypass codes that can still be used; delete one first.`
+  return new ApiError('api.error.limit.bypasscodes', message)
+}

@@ -1,0 +1,222 @@
+import {
+  type HardwareToken,
+  type HardwareType,
+  hardwareTypes,
+  type SyncState,
+} from '@countersign/protocol/resources.ts'
+import { cleanText, codePoints } from '@countersign/protocol/text.ts'
+import type { App } from '../app.ts'
+import type { HardwareTokenRow } from '../storage/hardware-tokens.ts'
+import { type Actor, requirePermission } from './actors.ts'
+import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { newId } from './ids.ts'
+import { available, refuse, transact, type Unit } from './transactions.ts'
+
+/** A hardware token as its file or its administrator describes it. */
+export interface NewHardwareToken {
+  serialNumber: string
+  type: string
+  /** seconds */
+  timeStep: number
+  /** hexadecimal */
+  seed: string
+  alias?: string
+}
+
+const seedBytesMin = 10
+const seedBytesMax = 64
+const aliasMax = 64
+const serialNumberMax = 64
+
+const syncStateNames: Record<string, SyncState> = {
+  never: 'Never Used',
+  synchronized: 'Synchronized',
+  outOfSync: 'Out of Sync',
+}
+
+/** All of the organization, the oldest first. */
+export async function listHardwareTokens(app: App, actor: Actor): Promise<HardwareToken[]> {
+  requirePermission(actor, 'hardware:read')
+  return (await available(app, () => app.storage.hardwareTokens.list(actor.organizationId))).map(hardwareTokenOf)
+}
+
+export async function getHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<HardwareToken> {
+  requirePermission(actor, 'hardware:read')
+  const row = await available(app, () => app.storage.hardwareTokens.find(actor.organizationId, input.hardwareId))
+  if (!row) throw noSuchHardware()
+  return hardwareTokenOf(row)
+}
+
+/** The user's own; `api.error.notfound.hardware` when there is none. */
+export async function getUserHardware(app: App, actor: Actor, input: { userId: string }): Promise<HardwareToken> {
+  requirePermission(actor, 'hardware:read')
+  const { organizationId } = actor
+  if (!(await available(app, () => app.storage.users.find(organizationId, input.userId)))) throw noSuchUser()
+  const row = await available(app, () => app.storage.hardwareTokens.findOf(organizationId, input.userId))
+  if (!row) throw noSuchHardware()
+  return hardwareTokenOf(row)
+}
+
+/** Registers a token. `api.error.conflict.serialnumber` when the organization has one with this serial number. */
+export async function createHardwareToken(app: App, actor: Actor, input: NewHardwareToken): Promise<HardwareToken> {
+  requirePermission(actor, 'hardware:write')
+  const { organizationId } = actor
+  const row = readNewToken(app, organizationId, input)
+  await transact(app, async (unit) => {
+    if (!(await unit.tx.hardwareTokens.insert(row))) return refuse(serialNumberTaken(row.serial_number))
+    const data = { id: row.id, serialNumber: row.serial_number, type: row.type }
+    unit.audit({ organizationId, event: 'hardware.created', actor, data })
+  })
+  return hardwareTokenOf(row)
+}
+
+/** Changes the alias; without one nothing changes. */
+export async function updateHardwareToken(
+  app: App,
+  actor: Actor,
+  input: { hardwareId: string; alias?: string },
+): Promise<HardwareToken> {
+  requirePermission(actor, 'hardware:write')
+  const { organizationId } = actor
+  const alias = input.alias === undefined ? undefined : readAlias(input.alias)
+  return transact(app, async (unit) => {
+    const row = await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId)
+    if (!row) return refuse(noSuchHardware())
+    if (alias === undefined || alias === row.alias) return hardwareTokenOf(row)
+    await unit.tx.hardwareTokens.rename(organizationId, row.id, alias)
+    unit.audit({ organizationId, event: 'hardware.updated', actor, data: { id: row.id, alias } })
+    return hardwareTokenOf({ ...row, alias })
+  })
+}
+
+/** Forgets a token, whoever has it. */
+export async function deleteHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<void> {
+  requirePermission(actor, 'hardware:write')
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    const row = await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId)
+    if (!row) return refuse(noSuchHardware())
+    await unit.tx.hardwareTokens.delete(organizationId, row.id)
+    const about = { ...(row.user_id !== null && { userId: row.user_id }), data: dataOf(row) }
+    unit.audit({ organizationId, event: 'hardware.deleted', actor, ...about })
+  })
+}
+
+/** Gives a token to a user, in the place of the one that the user had. `api.error.conflict.hardware` when it is somebody else's. */
+export async function assignHardwareToken(
+  app: App,
+  actor: Actor,
+  input: { userId: string; hardwareId: string },
+): Promise<void> {
+  requirePermission(actor, 'hardware:write')
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
+    const row = await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId)
+    if (!row) return refuse(noSuchHardware())
+    if (row.user_id === input.userId) return
+    if (row.user_id !== null) return refuse(hardwareTaken())
+    await freeHardwareOf(unit, actor, input.userId)
+    await unit.tx.hardwareTokens.assign(organizationId, row.id, input.userId)
+    unit.audit({ organizationId, event: 'hardware.assigned', actor, userId: input.userId, data: dataOf(row) })
+  })
+}
+
+/** Takes the user's token away; it can be given to somebody else. */
+export async function unassignHardwareToken(app: App, actor: Actor, input: { userId: string }): Promise<void> {
+  requirePermission(actor, 'hardware:write')
+  await transact(app, async (unit) => {
+    if (!(await unit.tx.users.lock(actor.organizationId, input.userId))) return refuse(noSuchUser())
+    if (!(await freeHardwareOf(unit, actor, input.userId))) return refuse(noSuchHardware())
+  })
+}
+
+/** In a unit that holds the user's lock: frees the token of the user; false when there was none. */
+export async function freeHardwareOf(unit: Unit, actor: Actor, userId: string): Promise<boolean> {
+  const { organizationId } = actor
+  const id = await unit.tx.hardwareTokens.unassign(organizationId, userId)
+  if (id !== undefined) unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id } })
+  return id !== undefined
+}
+
+function readNewToken(app: App, organizationId: string, input: NewHardwareToken): HardwareTokenRow {
+  const id = newId(app)
+  const seed = readSeed(input.seed)
+  const place = { table: 'hardware_tokens', column: 'seed_cipher', row: id }
+  return {
+    organization_id: organizationId,
+    id,
+    alias: input.alias ? readAlias(input.alias) : `HW-${id.slice(0, 8)}`,
+    serial_number: readSerialNumber(input.serialNumber),
+    type: readType(input.type),
+    time_step: readTimeStep(input.timeStep),
+    seed_cipher: app.secrets.encrypt(place, seed.toString('base64')),
+    user_id: null,
+    last_step: -1,
+    drift: 0,
+    sync_state: 'never',
+    resync_step: null,
+    created_at: app.now(),
+  }
+}
+
+/** RFC 4226 asks for 16 bytes; devices with 10 are still about. */
+function readSeed(text: string): Buffer {
+  if (!/^(?:[0-9a-f]{2})+$/i.test(text)) throw badRequest('seed', 'It is written in hexadecimal digits, two a byte.')
+  const seed = Buffer.from(text, 'hex')
+  if (seed.length < seedBytesMin || seed.length > seedBytesMax)
+    throw badRequest('seed', `It has ${seedBytesMin} to ${seedBytesMax} bytes.`)
+  return seed
+}
+
+function readSerialNumber(text: string): string {
+  if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) || text.length > serialNumberMax)
+    throw badRequest('serialNumber', `It has 1 to ${serialNumberMax} printable ASCII characters.`)
+  return text
+}
+
+function readAlias(text: string): string {
+  const alias = cleanText(text).trim()
+  if (alias === '' || codePoints(alias) > aliasMax) throw badRequest('alias', `It has 1 to ${aliasMax} characters.`)
+  return alias
+}
+
+function readType(text: string): HardwareType {
+  const type = hardwareTypes.find((known) => known === text)
+  if (!type) throw badRequest('type', `It is one of ${hardwareTypes.join(', ')}.`)
+  return type
+}
+
+function readTimeStep(seconds: number): number {
+  if (seconds !== 30 && seconds !== 60) throw badRequest('timeStep', 'It is 30 or 60 seconds.')
+  return seconds
+}
+
+function hardwareTokenOf(row: HardwareTokenRow): HardwareToken {
+  return {
+    id: row.id,
+    alias: row.alias,
+    serialNumber: row.serial_number,
+    type: readType(row.type),
+    timeStep: row.time_step === 60 ? '60s' : '30s',
+    syncState: syncStateNames[row.sync_state] ?? 'Never Used',
+    user: row.user_id ?? '',
+  }
+}
+
+function dataOf(row: HardwareTokenRow) {
+  return { id: row.id, serialNumber: row.serial_number }
+}
+
+function noSuchHardware(): ApiError {
+  return new ApiError('api.error.notfound.hardware', 'There is no such hardware token.')
+}
+
+function serialNumberTaken(serialNumber: string): ApiError {
+  const message = `serialNumber: There is a hardware token "${serialNumber}" already.`
+  return new ApiError('api.error.conflict.serialnumber', message)
+}
+
+function hardwareTaken(): ApiError {
+  return new ApiError('api.error.conflict.hardware', 'This hardware token is another user’s; take it away there first.')
+}
