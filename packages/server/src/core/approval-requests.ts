@@ -10,7 +10,8 @@ import { unlockWord } from './domains.ts'
 import { newDigits, newNonce } from './ids.ts'
 import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
 import { plainHash } from './secrets.ts'
-import { isIntact, isSuspended, noSuchToken } from './tokens.ts'
+import { reportTampering } from './tampering.ts'
+import { isIntact, isSuspended, noSuchToken, tamperedToken } from './tokens.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 import { aboutSession, numberMac, type SessionView, viewOf } from './verdicts.ts'
 
@@ -34,6 +35,7 @@ export async function requestApproval(app: App, actor: Actor, request: ApprovalR
   for (;;) {
     const token = await available(app, () => app.storage.tokens.findLive(domain.organization_id, domain.id, user.id))
     if (token?.state !== 'active') throw noSuchToken()
+    if (!isIntact(app, token)) await reportTampering(app, tamperedToken(token))
     const number = request.matched ? newDigits(app, numberLength) : undefined
     const row = pendingSession(app, request, token, number)
     const view = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, user }))
@@ -71,10 +73,7 @@ async function openSession(app: App, unit: Unit, actor: Actor, { token, row, num
 
 /** Why no request may go to this token now; undefined when one may. */
 async function refusalReason(app: App, unit: Unit, token: TokenRow): Promise<string | undefined> {
-  if (!isIntact(app, token)) {
-    app.log.error({ alarm: 'token.tampered', tid: token.tid }, 'a token’s row was changed behind the server’s back')
-    return 'token_unusable'
-  }
+  if (!isIntact(app, token)) return 'token_unusable'
   if (isSuspended(app, token)) return 'suspended'
   if (token.throttled_until > app.now()) return 'throttled'
   const pending = await unit.tx.sessions.countPending(token.organization_id, token.tid, app.now())

@@ -37,6 +37,7 @@ export type AuditEventName =
   | 'bypass_code.created'
   | 'bypass_code.revealed'
   | 'bypass_code.deleted'
+  | 'bypass_code.tampered'
   | 'hardware.created'
   | 'hardware.updated'
   | 'hardware.deleted'

@@ -6,6 +6,7 @@ import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
 import { sameSecret } from './secrets.ts'
+import { reportTampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
 const codeDigits = 9
@@ -83,14 +84,33 @@ export async function deleteBypassCodes(app: App, actor: Actor, input: { userId:
   })
 }
 
-/** Which of the user's codes this is; compared with all of them, in a time that does not tell which. */
+/**
+ * Which of the user's codes this is; compared with all of them, in a time that does not tell which. One that cannot be
+ * decrypted is an alarm and no match, and hinders no other.
+ */
 export async function matchBypassCode(
   app: App,
   user: { organizationId: string; userId: string },
   code: string,
 ): Promise<BypassCodeRow | undefined> {
   const rows = await available(app, () => app.storage.bypassCodes.listOf(user.organizationId, user.userId))
-  return rows.filter((row) => sameSecret(clear(app, row), code)).sort((a, b) => rank(app, b) - rank(app, a))[0]
+  const matching: BypassCodeRow[] = []
+  for (const row of rows) {
+    const own = await legible(app, row)
+    if (own !== undefined && sameSecret(own, code)) matching.push(row)
+  }
+  return matching.sort((a, b) => rank(app, b) - rank(app, a))[0]
+}
+
+async function legible(app: App, row: BypassCodeRow): Promise<string | undefined> {
+  try {
+    return clear(app, row)
+  } catch {
+    // The cause would only say that it does not decrypt; what follows says where.
+    const { organization_id: organizationId, user_id: userId, id } = row
+    await reportTampering(app, { event: 'bypass_code.tampered', rowId: id, organizationId, userId, data: { id } })
+    return undefined
+  }
 }
 
 /** Takes one use of the code that matched, in the unit: exactly as many as it has, however many ask at once. */

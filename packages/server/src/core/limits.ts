@@ -12,6 +12,8 @@ export interface Limits {
   addressTurns: Turns
   /** the jtis of syncs, which change nothing and are remembered here only */
   syncJtis: Seen
+  /** rows whose alarm is in the audit log already */
+  tampering: Seen
 }
 
 /** Counts per key in windows of fixed length. */
@@ -48,6 +50,7 @@ export interface Turns {
 export interface Seen {
   /** False when it was added before, and not long ago. */
   add(text: string): boolean
+  remove(text: string): void
 }
 
 interface Bounds {
@@ -67,6 +70,7 @@ export function openLimits(now: () => number): Limits {
     addressTurns: turns(),
     // A message is fresh for 601 s: ±300 s, in whole seconds.
     syncJtis: seen(now, 11 * minuteMs),
+    tampering: seen(now, Number.POSITIVE_INFINITY),
   }
 }
 
@@ -189,6 +193,7 @@ function seen(now: () => number, forMs: number): Seen {
       times.set(text, now())
       return true
     },
+    remove: (text) => times.delete(text),
   }
 }
 
@@ -205,6 +210,10 @@ class BoundedMap<Value> {
 
   get(key: string): Value | undefined {
     return this.#entries.get(key)
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
   }
 
   set(key: string, value: Value): void {

@@ -8,9 +8,10 @@ import { requestApproval } from './approval-requests.ts'
 import { judgeCode, type PresentedCode } from './codes.ts'
 import { findDomain } from './domains.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { reportTampering } from './tampering.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { usernameKey } from './usernames.ts'
-import { type SessionView, viewOf } from './verdicts.ts'
+import { aboutSession, isForged, type SessionView, viewOf } from './verdicts.ts'
 
 export type { SessionView }
 
@@ -107,6 +108,8 @@ async function readSession(
 ): Promise<SessionView> {
   const row = await available(app, () => app.storage.sessions.find(actor.organizationId, input.sessionId))
   if (!row || row.domain_id !== input.domainId) throw noSuchSession()
+  if (isForged(app, row))
+    await reportTampering(app, { ...aboutSession(row), event: 'session.tampered', rowId: row.sid })
   return viewOf(app, row)
 }
 

@@ -14,7 +14,8 @@ import type { TokenRow } from '../storage/tokens.ts'
 import { type Payloads, readPayloadOf } from './device-schemas.ts'
 import { ApiError } from './errors.ts'
 import { sameSecret } from './secrets.ts'
-import { isIntact } from './tokens.ts'
+import { reportTampering } from './tampering.ts'
+import { isIntact, tamperedToken } from './tokens.ts'
 import { available } from './transactions.ts'
 
 /** A message whose signature is right, and the token it speaks for. */
@@ -42,7 +43,7 @@ const publicKeysMax = 50_000
 export async function verifyMessage<Op extends Operation>(app: App, op: Op, text: string): Promise<Verified<Op>> {
   const message = parseTokenMessage(op, text)
   if (!message) throw malformed()
-  const token = usableToken(app, await available(app, () => app.storage.tokens.findByTid(message.kid)))
+  const token = await usableToken(app, await available(app, () => app.storage.tokens.findByTid(message.kid)))
   return { token, text, ...(await verifyFor(app, op, message, token)) }
 }
 
@@ -76,11 +77,11 @@ export function payloadOf<Op extends Operation>(app: App, op: Op, message: Signe
 }
 
 /** The token that a kid names, if it can sign: revoked ones say so, anything else looks like a wrong signature. */
-export function usableToken(app: App, token: TokenRow | undefined): TokenRow {
+export async function usableToken(app: App, token: TokenRow | undefined): Promise<TokenRow> {
   if (token?.state === 'revoked') throw tokenRevoked()
   if (token?.state !== 'active') throw badSignature()
   if (isIntact(app, token)) return token
-  app.log.error({ alarm: 'token.tampered', tid: token.tid }, 'a token’s row was changed behind the server’s back')
+  await reportTampering(app, tamperedToken(token))
   throw badSignature()
 }
 
@@ -111,10 +112,7 @@ async function publicKeyOf(app: App, token: TokenRow): Promise<CryptoKey | undef
   const jwk = JSON.parse(token.public_key) as PublicJwk
   // The row MAC binds the thumbprint: a key that was swapped has another.
   if (!sameSecret(await thumbprint(jwk), token.thumbprint)) {
-    app.log.error(
-      { alarm: 'token.tampered', tid: token.tid },
-      'a token’s public key was changed behind the server’s back',
-    )
+    await reportTampering(app, tamperedToken(token))
     return undefined
   }
   const key = await importPublicKey(jwk)

@@ -124,7 +124,7 @@ async function verifyAll(app: App, texts: string[]): Promise<Polled[]> {
       if (!message || seen.has(message.kid)) return { kid: message?.kid ?? '', refusal: malformed() }
       seen.add(message.kid)
       return refusalOf(message.kid, async () => {
-        const token = usableToken(
+        const token = await usableToken(
           app,
           rows.find((row) => row.tid === message.kid),
         )

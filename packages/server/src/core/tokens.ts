@@ -10,6 +10,7 @@ import { newId, newNonce } from './ids.ts'
 import { findMember } from './members.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
+import type { Tampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
 /** A live token as the API shows it. `link` activates it by a tap and carries a secret that the code lacks. */
@@ -120,6 +121,11 @@ export function rowMac(
 /** Whether an active token's row is as the server wrote it, and its key is the one whose thumbprint is bound. */
 export function isIntact(app: App, token: TokenRow): boolean {
   return token.row_mac !== null && sameSecret(token.row_mac, rowMac(app, token))
+}
+
+/** What is reported of a token that is not intact. */
+export function tamperedToken(token: TokenRow): Tampering {
+  return { ...aboutToken(token), event: 'token.tampered', rowId: token.tid }
 }
 
 /** Whether a token may not be used at the moment, though it is active. */

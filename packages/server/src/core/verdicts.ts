@@ -60,12 +60,14 @@ function publicState(state: string): SessionState {
 function trusted(app: App, row: SessionRow): { state: string; reason: string } {
   const current = stateOf(app, row)
   if (current.state !== 'approved') return current
+  return isForged(app, row) ? { state: 'denied', reason: 'tampered' } : current
+}
+
+/** Whether a session says that it is approved without the server having approved it. */
+export function isForged(app: App, row: SessionRow): boolean {
+  if (stateOf(app, row).state !== 'approved') return false
   const { verdict_mac, approved_at } = row
-  if (verdict_mac !== null && approved_at !== null && sameSecret(verdict_mac, verdictMac(app, row, approved_at))) {
-    return current
-  }
-  app.log.error({ alarm: 'session.tampered', sid: row.sid }, 'a session was set to approved behind the server’s back')
-  return { state: 'denied', reason: 'tampered' }
+  return verdict_mac === null || approved_at === null || !sameSecret(verdict_mac, verdictMac(app, row, approved_at))
 }
 
 /** The members of an audit event that say which session it is about. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
+import { verifyAudit } from '../../src/core/audit.ts'
+import { newBypassCode } from '../support/codes.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newDomain, newPhone, newUser, type Phone, phoneOf, refusal } from '../support/phones.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -183,6 +185,92 @@ onEveryEngine((engine) => {
     await sql(server.database, `update tokens set state = 'active' where tid = ?`, phone.device.tid)
     assert.deepEqual(await phone.device.poll(), { kid: phone.device.tid, ok: false, code: 'bad_signature' })
   })
+
+  it('T37: each alarm is one event in the audit log, however often the row is asked for, and names the row', async () => {
+    const [phone, other] = [await newPhone(server), await newPhone(server)]
+    const [request, forged] = [await phone.ask(), await phone.ask()]
+    await sql(
+      server.database,
+      `update sessions set state = 'approved', approved_at = ? where sid = ?`,
+      server.clock.now(),
+      forged.sid,
+    )
+    await sql(server.database, `update tokens set thumbprint = 'x' where tid = ?`, phone.device.tid)
+    await exchange(other, phone, ['public_key'])
+    const answer = await phone.device.sign('answer', await phone.device.approvalPayload(request))
+    const flood = async () => {
+      await Promise.all(Array.from({ length: 10 }, () => server.device('answer', answer)))
+      await phone.device.poll()
+      await other.device.poll()
+      await server.call('POST', `/api/domains/${phone.domainId}/sessions`, { body: { user: { id: phone.userId } } })
+      await Promise.all(Array.from({ length: 10 }, () => phone.verdict(forged.sid)))
+    }
+    await flood()
+    server.clock.advance(86_400_000)
+    await flood()
+    const { domainId: domain_id, userId: user_id } = phone
+    const about = { domain_id, user_id, tid: phone.device.tid, actor_kind: 'server' }
+    const token = { ...about, event: 'token.tampered', sid: null }
+    assert.deepEqual(await alarmsOf(phone), [{ ...about, event: 'session.tampered', sid: forged.sid }, token])
+    const ofOther = { domain_id: other.domainId, user_id: other.userId, tid: other.device.tid }
+    assert.deepEqual(await alarmsOf(other), [{ ...token, ...ofOther }])
+    assert.deepEqual((await verifyAudit(server.app)).flaw, undefined)
+  })
+
+  it('T37: an alarm that could not be written is written the next time, and the row is refused meanwhile', async () => {
+    const phone = await newPhone(server)
+    const request = await phone.ask()
+    await sql(server.database, `update tokens set row_mac = '' where tid = ?`, phone.device.tid)
+    const { transaction } = server.app.storage
+    server.app.storage.transaction = () => Promise.reject(new Error('the disk is full'))
+    assert.deepEqual(refusal(await phone.device.approve(request)), badSignature)
+    server.app.storage.transaction = transaction
+    assert.deepEqual(await alarmsOf(phone), [])
+    assert.deepEqual(refusal(await phone.device.approve(request)), badSignature)
+    assert.deepEqual(
+      (await alarmsOf(phone)).map(({ event }) => event),
+      ['token.tampered'],
+    )
+  })
+
+  it('T37: a bypass code in another row is an alarm and no match there, and the user’s other codes work', async () => {
+    const { userId, domainId } = await newPhone(server)
+    const [moved, good, foreign] = [
+      await newBypassCode(server, userId),
+      await newBypassCode(server, userId),
+      await newBypassCode(server, server.acme.bob),
+    ]
+    const [theirs] = await sql(server.database, 'select code_cipher from bypass_codes where id = ?', foreign.id)
+    const change = 'update bypass_codes set code_cipher = ? where id = ?'
+    await sql(server.database, change, String(theirs?.code_cipher), moved.id)
+    const create = async (bypasscode: string) =>
+      (await server.call('POST', `/api/domains/${domainId}/sessions`, { body: { user: { id: userId }, bypasscode } }))
+        .body.state
+    for (const cipher of [String(theirs?.code_cipher), '', 'v1.gone.AAAA.AAAA']) {
+      await sql(server.database, change, cipher, moved.id)
+      for (const { code } of [moved, foreign]) assert.equal(await create(code), 'denied', cipher)
+      assert.equal(await create('undefined'), 'denied', cipher)
+    }
+    assert.ok(alarmed('bypass_code.tampered', { rowId: moved.id }))
+    const where = `where event = 'bypass_code.tampered'`
+    const events = await sql(server.database, `select user_id, data from audit_events ${where}`)
+    assert.deepEqual(
+      events.map((found) => ({ ...found })),
+      [{ user_id: userId, data: JSON.stringify({ id: moved.id }) }],
+    )
+    server.clock.advance(3_600_000)
+    assert.equal(await create(good.code), 'approved')
+  })
+
+  async function alarmsOf({ userId }: Phone): Promise<SqlRow[]> {
+    const columns = 'event, actor_kind, domain_id, user_id, tid, sid'
+    const rows = await sql(
+      server.database,
+      `select ${columns} from audit_events where event like '%.tampered' and user_id = ? order by event`,
+      userId,
+    )
+    return rows.map((found) => ({ ...found }))
+  }
 
   async function row({ device }: Phone): Promise<SqlRow> {
     const [found] = await sql(server.database, 'select * from tokens where tid = ?', device.tid)
