@@ -76,9 +76,12 @@ export async function prepareActivation(
   return { token, jws: await signActivation(device, token, members) }
 }
 
-/** Whether a finish was refused for good. After anything else an earlier one, whose answer was lost, may have activated the token. */
+/**
+ * Whether a finish was refused and no earlier one can have activated the token. `activation_failed` does not say that: it is
+ * also what a finish gets whose first answer was lost so long ago that the server has forgotten it.
+ */
 export function isFinal(error: unknown): boolean {
-  return isDeviceError(error, 'activation_failed', 'factor_required', 'token_revoked')
+  return isDeviceError(error, 'factor_required', 'token_revoked')
 }
 
 /** Sends the finish of an activation and returns the active token. A refusal for good erases the keys. */

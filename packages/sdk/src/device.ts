@@ -73,8 +73,9 @@ export class Authenticator {
   }
 
   /**
-   * Makes the keys, stores them and activates the token. `activation_failed`, `factor_required` and `token_revoked` erase the
-   * keys. After anything else call it again with the same pending activation: the identical message is sent, so a lost
+   * Makes the keys, stores them and activates the token. `factor_required` and `token_revoked` erase the keys. After
+   * `activation_failed` they are kept until `sync` has settled whether an earlier message, whose answer was lost, has activated
+   * the token. After anything else call it again with the same pending activation: the identical message is sent, so a lost
    * answer costs nothing.
    */
   async finish(pending: PendingActivation, choice: ActivationChoice): Promise<StoredToken> {

@@ -89,12 +89,43 @@ suite('activation', () => {
       assert.equal((await authenticator.finish(pending, { unlock, device })).state, 'active')
       assert.equal(new Set(received.slice(2).map(({ body }) => body)).size, 1, code)
     }
-    for (const code of ['activation_failed', 'token_revoked']) {
-      const { authenticator, store } = deviceOf([...begun(), lost, refusal(400, code)], { tokens: [] })
+    const code = 'token_revoked'
+    const { authenticator, store } = deviceOf([...begun(), lost, refusal(410, code)], { tokens: [] })
+    const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
+    await assert.rejects(authenticator.finish(pending, { unlock, device }), { code })
+    assert.equal(store.tokens.size, 0)
+  })
+
+  test('a finish refused with activation_failed, when the answer to an earlier one was lost, leaves it to sync what became of it', async () => {
+    const { tid: kid } = world.activation
+    const settled = [
+      { says: synced([], { kid }), afterwards: 'active' },
+      { says: failed('token_revoked', { kid }), afterwards: undefined },
+      { says: failed('bad_signature', { kid }), afterwards: undefined },
+    ]
+    for (const { says, afterwards } of settled) {
+      const replies = [...begun(), lost, refusal(400, 'activation_failed'), failed('bad_signature', { kid }), says]
+      const { authenticator, store, now } = deviceOf(replies, { tokens: [] })
       const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
-      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code })
-      assert.equal(store.tokens.size, 0, code)
+      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code: 'activation_failed' })
+      const { key } = store.tokens.get(kid) ?? assert.fail()
+      // A finish that is still under way could yet activate it.
+      await authenticator.sync()
+      assert.deepEqual(store.tokens.get(kid)?.key, key)
+      now.seconds = pending.expires + 1
+      await authenticator.sync()
+      assert.equal(store.tokens.get(kid)?.state, afterwards)
+      assert.deepEqual(store.tokens.get(kid)?.key, afterwards && key)
     }
+  })
+
+  test('a finish repeated after activation_failed is the same message, so that keys which may be live are not replaced', async () => {
+    const replies = [...begun(), lost, refusal(400, 'activation_failed'), refusal(400, 'activation_failed')]
+    const { authenticator, received } = deviceOf(replies, { tokens: [] })
+    const pending = await authenticator.begin('d2mejab9n7', { username: 'jane.doe' })
+    for (let times = 0; times < 2; times++)
+      await assert.rejects(authenticator.finish(pending, { unlock, device }), { code: 'activation_failed' })
+    assert.equal(new Set(received.slice(2).map(({ body }) => body)).size, 1)
   })
 
   test('a refused finish erases the keys, and the next try is a new message', async () => {

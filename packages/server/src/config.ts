@@ -140,6 +140,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     logLevel: read('COUNTERSIGN_LOG_LEVEL', readLevel, 'info'),
     unknown: Object.keys(env).filter(isUnknownSetting),
   }
+  if (config.apiUrl === config.deviceUrl) {
+    mistakes.push(
+      `COUNTERSIGN_API_URL and COUNTERSIGN_DEVICE_URL: Both would be ${config.apiUrl}; authenticators need an origin of ` +
+        'their own.',
+    )
+  }
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   return config
 }

@@ -212,3 +212,24 @@ it('a slip of the pen is noted by its name', () => {
   const env = { COUNTERSIGN_DATABSE: 'x', COUNTERSIGN_NAME_FILE: file('name', 'x'), COUNTERSIGN_FILE: 'x', OTHER: 'x' }
   assert.deepEqual(readConfig(env).unknown, ['COUNTERSIGN_DATABSE', 'COUNTERSIGN_FILE'])
 })
+
+it('the REST API and the authenticators never have one origin, whether it is set or follows from where they listen', () => {
+  const [api, device] = ['COUNTERSIGN_API_LISTEN', 'COUNTERSIGN_DEVICE_LISTEN']
+  const same: Record<string, string>[] = [
+    { [api]: '127.0.0.1:8080', [device]: '127.0.0.2:8080' },
+    { [api]: '127.0.0.1:8080', [device]: '[::1]:8080' },
+    { COUNTERSIGN_API_URL: 'http://localhost:8081' },
+    { COUNTERSIGN_API_URL: 'https://mfa.example.org/', COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org' },
+  ]
+  for (const settings of same) {
+    const [line, ...more] = mistakes(settings)
+    assert.match(
+      line ?? '',
+      /^COUNTERSIGN_API_URL and COUNTERSIGN_DEVICE_URL: Both would be http/,
+      JSON.stringify(settings),
+    )
+    assert.deepEqual(more, [])
+  }
+  const named = { COUNTERSIGN_DEVICE_URL: 'http://phone.localhost:8080' }
+  assert.deepEqual(mistakes({ [api]: '127.0.0.1:8080', [device]: '127.0.0.2:8080', ...named }), [])
+})
