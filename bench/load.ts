@@ -6,7 +6,7 @@ export interface Load {
   p99Ms: number
 }
 
-export const concurrency = 32
+const concurrency = 32
 const warmUpMs = 500
 const measuredMs = 3_000
 

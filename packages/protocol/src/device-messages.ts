@@ -88,13 +88,6 @@ export interface Policy {
   rev: number
 }
 
-export interface BeginRequest {
-  v: 1
-  code: string
-  username?: string
-  secret?: string
-}
-
 export interface BeginReply {
   aid: string
   nonce: string

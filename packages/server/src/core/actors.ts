@@ -33,14 +33,6 @@ export interface OperatorActor {
   id: 'command-line'
 }
 
-/** An authenticator that signed its message. */
-export interface DeviceActor {
-  kind: 'device'
-  organizationId: string
-  /** tid */
-  id: string
-}
-
 /** Someone who may use the management functions. */
 export type Actor = ApiKeyActor | AdministratorActor | OperatorActor
 

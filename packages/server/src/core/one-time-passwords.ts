@@ -47,7 +47,7 @@ export async function usePassword(app: App, unit: Unit, found: FoundPassword | u
  * What a password says whose code belongs to these steps, at this step of our clock. At or below the last accepted step
  * nothing passes. A password from far away is wrong; with the next one right after it, it finds the device's clock again.
  */
-export function judgePassword(
+function judgePassword(
   row: Clock,
   steps: number[],
   present: number,
@@ -64,12 +64,12 @@ export function judgePassword(
 }
 
 /** A clock that was seen at this step. */
-export function synchronized(step: number, present: number): Clock {
+function synchronized(step: number, present: number): Clock {
   return { last_step: step, drift: step - present, sync_state: 'synchronized', resync_step: null }
 }
 
 /** The steps in a range whose password this is; none for what is not exactly that many ASCII digits. */
-export function stepsOf(app: App, row: HardwareTokenRow, otp: string, range: { from: number; to: number }): number[] {
+function stepsOf(app: App, row: HardwareTokenRow, otp: string, range: { from: number; to: number }): number[] {
   const digits: Digits = row.type === 'TOTP8' ? 8 : 6
   const code = readCode(otp, digits)
   if (code === undefined) return []

@@ -158,6 +158,6 @@ function requireNumberMatching(domain: DomainRow, input: CreateSession): void {
   throw new ApiError('api.error.numbermatching', message)
 }
 
-export function noSuchSession(): ApiError {
+function noSuchSession(): ApiError {
   return new ApiError('api.error.notfound.session', 'There is no such session.')
 }
