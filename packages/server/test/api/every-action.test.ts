@@ -196,7 +196,8 @@ onEveryEngine((engine) => {
       async function watched(named: Named): Promise<{ calls: string[]; reply: Reply }> {
         spy.calls = []
         const reply = await ask(named)
-        return { calls: spy.calls, reply }
+        // The sweeper has a clock of its own.
+        return { calls: spy.calls.filter((call) => !/^tx\.\w+\.(lockLapsed|endSpent|deleteOld\w*)$/.test(call)), reply }
       }
     })
   }
