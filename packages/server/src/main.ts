@@ -7,6 +7,7 @@ import { openSecrets } from './core/secrets.ts'
 import { sweepOld, sweepSessions } from './core/sweeper.ts'
 import { openPolls } from './core/sync.ts'
 import { type Events, openEvents } from './events.ts'
+import { adminRoutes } from './http/admin/routes.ts'
 import { apiRoutes } from './http/api/routes.ts'
 import { deviceRoutes } from './http/device/routes.ts'
 import { startListener } from './http/server.ts'
@@ -147,7 +148,8 @@ function silent(): Events {
 
 /** Both, or none: the one that did start is closed again when the other cannot. */
 async function startListeners(app: App) {
-  const api = await startListener({ kind: 'api', app, listen: app.config.apiListen, routes: apiRoutes })
+  const routes = [...apiRoutes, ...adminRoutes]
+  const api = await startListener({ kind: 'api', app, listen: app.config.apiListen, routes })
   try {
     const device = await startListener({ kind: 'device', app, listen: app.config.deviceListen, routes: deviceRoutes })
     return [api, device]

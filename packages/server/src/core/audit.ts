@@ -5,8 +5,11 @@ import type { Transaction } from '../storage/storage.ts'
 /** Everything that is ever written to the audit log. */
 export type AuditEventName =
   | 'organization.created'
+  | 'organization.updated'
   | 'api_key.created'
   | 'domain.created'
+  | 'domain.updated'
+  | 'domain.deleted'
   | 'user.created'
   | 'user.updated'
   | 'user.deleted'

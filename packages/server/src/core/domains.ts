@@ -1,34 +1,27 @@
 import type { Policy, UnlockMethod } from '@countersign/protocol/device-messages.ts'
-import { type Domain, type DomainType, domainTypes, type KeyType, keyTypes } from '@countersign/protocol/resources.ts'
-import { cleanText, codePoints } from '@countersign/protocol/text.ts'
+import type { Domain, KeyType } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
 import type { DomainRow } from '../storage/domains.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
-import { ApiError, badRequest } from './errors.ts'
-import { newId } from './ids.ts'
-import { available, transact } from './transactions.ts'
+import {
+  type DomainFields,
+  domainOf,
+  keyTypeOf,
+  type ManagedDomain,
+  managedDomainOf,
+  type NewDomain,
+  newDomainRow,
+  policyColumns,
+  readFields,
+} from './domain-fields.ts'
+import { ApiError } from './errors.ts'
+import { type List, type ListInput, listOf, readPage } from './lists.ts'
+import { editedMeanwhile } from './revisions.ts'
+import { revokeTokensOf } from './revocation.ts'
+import { available, refuse, transact, type Unit } from './transactions.ts'
 
-/** What a domain is created with; what is absent gets the default of docs/specs/rest-api.md §2. */
-export interface NewDomain {
-  name: string
-  type?: string
-  keyType?: string
-  maxAllowedRetries?: number
-  requestTimeout?: number
-  activationCodeExpiration?: number
-  requestPollingEnabled?: boolean
-  bypassEnabled?: boolean
-  numberMatching?: string
-  onFraud?: string
-  /** characters that a PIN or passcode has at least; 4, or 8 for a passcode */
-  minLength?: number
-}
-
-const numberMatchings = ['off', 'whenAsked', 'required'] as const
-const fraudReactions = ['suspend', 'notify', 'revoke'] as const
-const pinLength = 4
-const passcodeLength = 8
+export type { ManagedDomain, NewDomain }
 
 export async function getDomain(app: App, actor: Actor, input: { domainId: string }): Promise<Domain> {
   requirePermission(actor, 'domains:read', input.domainId)
@@ -38,24 +31,78 @@ export async function getDomain(app: App, actor: Actor, input: { domainId: strin
 /** The row of a domain of the caller's organization, or `api.error.notfound.domain`. */
 export async function findDomain(app: App, actor: Actor, domainId: string): Promise<DomainRow> {
   const row = await available(app, () => app.storage.domains.find(actor.organizationId, domainId))
-  if (!row) throw new ApiError('api.error.notfound.domain', 'There is no such domain.')
+  if (!row) throw noSuchDomain()
   return row
 }
 
 export async function createDomain(app: App, actor: Actor, input: NewDomain): Promise<Domain> {
-  requirePermission(actor, 'domains:write')
-  const row = readNewDomain(app, actor.organizationId, input)
-  await transact(app, async ({ tx, audit }) => {
-    await tx.domains.insert(row)
-    audit({
-      organizationId: actor.organizationId,
-      event: 'domain.created',
-      actor,
-      domainId: row.id,
-      data: domainOf(row) as never,
-    })
+  return domainOf(await insertDomain(app, actor, input))
+}
+
+/** The same, answered as administrators see it. */
+export async function createManagedDomain(app: App, actor: Actor, input: NewDomain): Promise<ManagedDomain> {
+  return managedDomainOf(await insertDomain(app, actor, input))
+}
+
+export async function getManagedDomain(
+  app: App,
+  actor: Actor,
+  { domainId }: { domainId: string },
+): Promise<ManagedDomain> {
+  requirePermission(actor, 'domains:read', domainId)
+  return managedDomainOf(await findDomain(app, actor, domainId))
+}
+
+/** The organization's domains in the order of their creation. */
+export async function listDomains(app: App, actor: Actor, input: ListInput): Promise<List<ManagedDomain>> {
+  requirePermission(actor, 'domains:read')
+  const page = readPage(input, [0, ''])
+  const rows = await available(app, () => app.storage.domains.list(actor.organizationId, page))
+  return listOf(page, rows, { place: (row) => [row.created_at, row.id], item: managedDomainOf })
+}
+
+/** Changes what is given. Tokens go on; one whose factor no longer suffices is asked for another at its next approval. */
+export async function updateDomain(
+  app: App,
+  actor: Actor,
+  input: DomainFields & { domainId: string; ifMatch?: string | undefined },
+): Promise<ManagedDomain> {
+  requirePermission(actor, 'domains:write', input.domainId)
+  const { organizationId } = actor
+  const changes = readFields(input)
+  return transact(app, async ({ tx, audit }) => {
+    const row = await tx.domains.lock(organizationId, input.domainId)
+    if (!row) return refuse(noSuchDomain())
+    const conflict = editedMeanwhile(managedDomainOf(row), input.ifMatch)
+    if (conflict) return refuse(conflict)
+    const changed = withRevision(row, { ...row, ...changes })
+    const data = differences(managedDomainOf(row), managedDomainOf(changed))
+    if (Object.keys(data).length === 0) return managedDomainOf(row)
+    await tx.domains.update(organizationId, row.id, { ...changes, policy_rev: changed.policy_rev })
+    audit({ organizationId, event: 'domain.updated', actor, domainId: row.id, data })
+    return managedDomainOf(changed)
   })
-  return domainOf(row)
+}
+
+/** Deletes a domain for good: its members leave it, their tokens there are revoked. Sessions that have ended stay readable. */
+export async function deleteDomain(
+  app: App,
+  actor: Actor,
+  input: { domainId: string; ifMatch?: string | undefined },
+): Promise<void> {
+  requirePermission(actor, 'domains:write', input.domainId)
+  const { organizationId } = actor
+  await transact(app, async (unit) => {
+    const row = await unit.tx.domains.lock(organizationId, input.domainId)
+    if (!row) return refuse(noSuchDomain())
+    const conflict = editedMeanwhile(managedDomainOf(row), input.ifMatch)
+    if (conflict) return refuse(conflict)
+    const members = await removeMembers(app, unit, actor, row.id)
+    await unit.tx.domainImages.delete(organizationId, row.id)
+    await unit.tx.domains.delete(organizationId, row.id)
+    const data = { name: row.name, members }
+    unit.audit({ organizationId, event: 'domain.deleted', actor, domainId: row.id, data })
+  })
 }
 
 /** What a device must know of a domain. */
@@ -93,59 +140,49 @@ const methodsByKeyType: Record<KeyType, UnlockMethod[]> = {
 
 /** How a token of this domain may be unlocked. */
 export function unlockMethods(domain: DomainRow): UnlockMethod[] {
-  return methodsByKeyType[oneOf(domain.key_type, keyTypes, 'keyType')]
+  return methodsByKeyType[keyTypeOf(domain)]
 }
 
-function readNewDomain(app: App, organizationId: string, input: NewDomain): DomainRow {
-  const name = cleanText(input.name).trim()
-  if (codePoints(name) < 1 || codePoints(name) > 128) throw badRequest('name', 'It has 1 to 128 characters.')
-  const keyType = oneOf(input.keyType ?? 'ONE_STEP', keyTypes, 'keyType')
-  if (keyType === 'BIOMETRIC') throw badRequest('keyType', 'No authenticator can unlock by biometrics yet; use PIN.')
-  return {
-    organization_id: organizationId,
-    id: newId(app),
-    name,
-    type: oneOf(input.type ?? 'API', domainTypes, 'type') satisfies DomainType,
-    key_type: keyType,
-    max_allowed_retries: within(input.maxAllowedRetries ?? 5, [1, 10], 'maxAllowedRetries'),
-    request_timeout: within(input.requestTimeout ?? 120, [30, 600], 'requestTimeout'),
-    activation_code_expiration: within(input.activationCodeExpiration ?? 7, [1, 365], 'activationCodeExpiration'),
-    request_polling_enabled: Number(input.requestPollingEnabled ?? true),
-    bypass_enabled: Number(input.bypassEnabled ?? true),
-    otp_enabled: 1,
-    min_length: within(input.minLength ?? (keyType === 'PASSCODE' ? passcodeLength : pinLength), [4, 16], 'minLength'),
-    number_matching: oneOf(input.numberMatching ?? 'whenAsked', numberMatchings, 'numberMatching'),
-    on_fraud: oneOf(input.onFraud ?? 'suspend', fraudReactions, 'onFraud'),
-    bypass_counts_as_unlock: 0,
-    allowed_networks: '[]',
-    activation_code_minutes: null,
-    policy_rev: 1,
-    created_at: app.now(),
+async function insertDomain(app: App, actor: Actor, input: NewDomain): Promise<DomainRow> {
+  requirePermission(actor, 'domains:write')
+  const { organizationId } = actor
+  const row = newDomainRow(app, organizationId, input)
+  await transact(app, async ({ tx, audit }) => {
+    await tx.domains.insert(row)
+    audit({ organizationId, event: 'domain.created', actor, domainId: row.id, data: { ...managedDomainOf(row) } })
+  })
+  return row
+}
+
+const membersAtOnce = 500
+
+async function removeMembers(app: App, unit: Unit, actor: Actor, domainId: string): Promise<number> {
+  const { organizationId } = actor
+  let removed = 0
+  for (let userIds = ['']; userIds.length > 0; removed += userIds.length) {
+    await app.storage.breathe()
+    userIds = await unit.tx.members.listIds(organizationId, domainId, '', membersAtOnce)
+    if (userIds.length === 0) break
+    await unit.tx.members.delete(organizationId, domainId, userIds)
+    await revokeTokensOf(app, unit, actor, { userIds, domainId, reason: 'domain_deleted' })
   }
+  return removed
 }
 
-function domainOf(row: DomainRow): Domain {
-  return {
-    id: row.id,
-    name: row.name,
-    type: oneOf(row.type, domainTypes, 'type'),
-    keyType: oneOf(row.key_type, keyTypes, 'keyType'),
-    maxAllowedRetries: row.max_allowed_retries,
-    requestTimeout: row.request_timeout,
-    activationCodeExpiration: row.activation_code_expiration,
-    requestPollingEnabled: row.request_polling_enabled === 1,
-    bypassEnabled: row.bypass_enabled === 1,
-  }
+function withRevision(was: DomainRow, is: DomainRow): DomainRow {
+  const concernsPhones = policyColumns.some((column) => was[column] !== is[column])
+  return concernsPhones ? { ...is, policy_rev: was.policy_rev + 1 } : is
 }
 
-function oneOf<Word extends string>(value: string, words: readonly Word[], field: string): Word {
-  const word = words.find((known) => known === value)
-  if (!word) throw badRequest(field, `It is one of ${words.join(', ')}.`)
-  return word
+/** What an auditor reads of a change: each member that is another now, with what it was. */
+function differences(was: ManagedDomain, is: ManagedDomain): Record<string, { was: unknown; is: unknown }> {
+  const before = new Map(Object.entries(was))
+  const changed = Object.entries(is).filter(
+    ([name, value]) => JSON.stringify(before.get(name)) !== JSON.stringify(value),
+  )
+  return Object.fromEntries(changed.map(([name, value]) => [name, { was: before.get(name), is: value }]))
 }
 
-function within(value: number, [min, max]: [number, number], field: string): number {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw badRequest(field, `It is a whole number from ${min} to ${max}.`)
-  return value
+function noSuchDomain(): ApiError {
+  return new ApiError('api.error.notfound.domain', 'There is no such domain.')
 }

@@ -9,6 +9,7 @@ export type RevocationReason =
   | 'pin_retries'
   | 'fraud_reported'
   | 'member_removed'
+  | 'domain_deleted'
   | 'user_deleted'
   | 'bypass_retries'
 

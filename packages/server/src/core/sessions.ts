@@ -6,8 +6,10 @@ import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { requestApproval } from './approval-requests.ts'
 import { judgeCode, type PresentedCode } from './codes.ts'
+import { allowedNetworksOf } from './domain-fields.ts'
 import { findDomain } from './domains.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { isWithin } from './networks.ts'
 import { reportTampering } from './tampering.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { usernameKey } from './usernames.ts'
@@ -23,12 +25,15 @@ export interface CreateSession {
   bypasscode?: string
   otp?: string
   numberMatching?: boolean
+  /** of the application that asks */
+  clientAddress: string
 }
 
 /** Asks whether this is the user: by a code that came along, or else by a request to the user's authenticator. */
 export async function createSession(app: App, actor: Actor, input: CreateSession): Promise<SessionView> {
   requirePermission(actor, 'sessions:create', input.domainId)
   const domain = await findDomain(app, actor, input.domainId)
+  requireNetwork(domain, input.clientAddress)
   const user = await findAsked(app, actor, domain, input.user)
   const request = readRequest(input)
   const presented = presentedCode(input)
@@ -158,6 +163,12 @@ function requireNumberMatching(domain: DomainRow, input: CreateSession): void {
   throw new ApiError('api.error.numbermatching', message)
 }
 
-function noSuchSession(): ApiError {
+function requireNetwork(domain: DomainRow, address: string): void {
+  const ranges = allowedNetworksOf(domain)
+  if (ranges.length === 0 || isWithin(address, ranges)) return
+  throw new ApiError('api.error.forbidden', `Sessions of this domain cannot be created from ${address}.`)
+}
+
+export function noSuchSession(): ApiError {
   return new ApiError('api.error.notfound.session', 'There is no such session.')
 }

@@ -5,6 +5,7 @@ import type { NewToken, TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { theServer } from './audit.ts'
+import { codeLifeMs } from './domain-fields.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { newId, newNonce } from './ids.ts'
 import { findMember } from './members.ts'
@@ -18,7 +19,6 @@ export type IssuedToken = { state: 'pending'; code: string; link: string; expire
 
 type Member = { domainId: string; userId: string }
 
-const dayMs = 86_400_000
 const secretBytes = 16
 
 /**
@@ -137,7 +137,7 @@ function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; 
   const tid = newId(app)
   const code = encodeActivationCode(app.random(activationCodeBytes))
   const secret = newNonce(app, secretBytes)
-  const expiresAt = app.now() + domain.activation_code_expiration * dayMs
+  const expiresAt = app.now() + codeLifeMs(domain)
   const row: NewToken = {
     organization_id: domain.organization_id,
     tid,

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { App } from '../app.ts'
 import { asApiError, logError, renderError } from './errors.ts'
@@ -22,10 +23,11 @@ export class Answers {
 
   /** 200 with what a route returned; see ApiRoute. */
   send(reply: FastifyReply, result: unknown): FastifyReply {
-    const { body, headers } = result instanceof Answer ? result : new Answer(result, {})
-    reply.headers(this.#headers)
-    if (body === undefined) return this.#finish(reply, undefined)
+    const { body, headers, status } = result instanceof Answer ? result : new Answer(result, {})
+    reply.code(status).headers(this.#headers)
+    if (body === undefined) return this.#finish(reply.headers(headers), undefined)
     reply.header('content-type', listeners[this.#kind].mediaType(reply.request.headers)).headers(headers)
+    if (body instanceof Readable || body instanceof Uint8Array) return reply.send(body)
     return this.#finish(reply, Buffer.from(serialize(body), 'latin1'))
   }
 

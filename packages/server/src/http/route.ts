@@ -18,7 +18,7 @@ export interface Incoming {
 }
 
 interface RouteData {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** segments that begin with a colon are parameters */
   path: string
   /** instead of the listener's limit */
@@ -38,13 +38,20 @@ export interface DeviceRoute extends RouteData {
   handle(app: App, request: Incoming): Promise<unknown>
 }
 
-/** A reply with headers of its own. */
+/** A route that finds out by itself who asks, before a byte of the body is read; what it resolves with runs after that. */
+export interface OpenRoute extends RouteData {
+  enter(app: App, request: Incoming): Promise<() => Promise<unknown>>
+}
+
+/** A reply with headers or a status of its own. A body that is a stream or bytes is sent as it is, and its headers say what it is. */
 export class Answer {
   readonly body: unknown
   readonly headers: Record<string, string>
+  readonly status: number
 
-  constructor(body: unknown, headers: Record<string, string>) {
+  constructor(body: unknown, headers: Record<string, string>, status = 200) {
     this.body = body
     this.headers = headers
+    this.status = status
   }
 }

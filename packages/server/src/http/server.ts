@@ -14,10 +14,10 @@ import { incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
 import { allMethods, allowedMethods } from './paths.ts'
 import type { RawGet } from './raw-get.ts'
-import type { ApiRoute, DeviceRoute, Incoming } from './route.ts'
+import type { ApiRoute, DeviceRoute, Incoming, OpenRoute } from './route.ts'
 
 export type ListenerOptions = { app: App; listen: Address; limits?: Partial<Limits> } & (
-  | { kind: 'api'; routes: ApiRoute[] }
+  | { kind: 'api'; routes: (ApiRoute | OpenRoute)[] }
   | { kind: 'device'; routes: DeviceRoute[] }
 )
 
@@ -188,6 +188,7 @@ function entrancesOf(options: ListenerOptions): Entrance[] {
   return options.routes.map((route) => ({
     ...route,
     async enter(request) {
+      if ('enter' in route) return route.enter(app, request)
       const actor = await authenticate(app, request.headers)
       return () => route.handle(app, actor, request)
     },

@@ -17,4 +17,10 @@ export const domainImages = (run: Run) => ({
     )
     return row
   },
+  delete: (organizationId: string, domainId: string) =>
+    run(
+      query((db) =>
+        db.deleteFrom('domain_images').where('organization_id', '=', organizationId).where('domain_id', '=', domainId),
+      ),
+    ),
 })

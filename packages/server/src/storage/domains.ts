@@ -1,3 +1,4 @@
+import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -37,6 +38,25 @@ export const domains = (run: Run) => ({
           .where('organization_id', 'in', [...new Set(keys.map((key) => key.organization_id))])
           .where('id', 'in', [...new Set(keys.map((key) => key.domain_id))]),
       ),
+    ),
+  /** A part of the organization's domains, in the order of their creation. */
+  list: (organizationId: string, page: Page<[number, string]>): Promise<DomainRow[]> =>
+    run(
+      query((db) => {
+        const all = db.selectFrom('domains').selectAll().where('organization_id', '=', organizationId)
+        const rest = page.after === undefined ? all : all.where(isAfter(['created_at', 'id'], page.after))
+        return rest.orderBy('created_at').orderBy('id').limit(page.limit)
+      }),
+    ),
+  update: (organizationId: string, domainId: string, values: Partial<DomainRow>) =>
+    run(
+      query((db) =>
+        db.updateTable('domains').set(values).where('organization_id', '=', organizationId).where('id', '=', domainId),
+      ),
+    ),
+  delete: (organizationId: string, domainId: string) =>
+    run(
+      query((db) => db.deleteFrom('domains').where('organization_id', '=', organizationId).where('id', '=', domainId)),
     ),
   insert: (row: DomainRow) => run(query((db) => db.insertInto('domains').values(row))),
 })

@@ -11,6 +11,12 @@ const find = statement<{ organizationId: string }>()((db, value) =>
 export const organizations = (run: Run) => ({
   find: async (organizationId: string): Promise<OrganizationRow | undefined> =>
     (await run(find({ organizationId })))[0],
+  lock: async (organizationId: string): Promise<OrganizationRow | undefined> =>
+    (
+      await run(query((db, lock) => lock(db.selectFrom('organizations').selectAll().where('id', '=', organizationId))))
+    )[0],
+  rename: (organizationId: string, name: string) =>
+    run(query((db) => db.updateTable('organizations').set({ name }).where('id', '=', organizationId))),
   insert: (row: OrganizationRow) => run(query((db) => db.insertInto('organizations').values(row))),
   /** For the command line: all of them, or at most this many. */
   list: (limit = 1_000) =>

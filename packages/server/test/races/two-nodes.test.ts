@@ -73,6 +73,7 @@ onEveryEngine((engine) => {
         domainId: arena.acme.domainId,
         user: { id: phone.userId },
         attributes: [],
+        clientAddress: '127.0.0.1',
       }),
     )
     const polled = await polling

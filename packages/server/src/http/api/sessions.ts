@@ -55,6 +55,7 @@ function readSession(request: Incoming): CreateSession {
     bypasscode: readOptionalText(members, 'bypasscode'),
     otp: readOptionalText(members, 'otp'),
     numberMatching: readFlag(members, 'numberMatching'),
+    clientAddress: request.clientAddress,
   }
 }
 
