@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { constants } from 'node:os'
 import { startPostgres } from './postgres.ts'
+import { installSystemPackages } from './system-packages.ts'
 
 const runnerFlags = [
   '--disable-warning=ExperimentalWarning',
@@ -27,6 +28,7 @@ const files = (paths.length > 0 ? paths : ['packages/*/test'])
   .flatMap(testFiles)
   .filter((file) => !args.includes('--fast') || isFast(file))
 if (files.length === 0) fail('No test file is left to run.')
+if (!files.every(isFast)) installSystemPackages()
 process.exit(await runTests())
 
 /** A file, a folder with all below it, or a pattern of either. */

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { auditCommand } from './audit.ts'
 import { deviceCommand } from './device.ts'
 import { domainCommand } from './domain.ts'
+import { importCommand } from './import.ts'
 import { orgCommand } from './org.ts'
 import { serveCommand } from './serve.ts'
 
@@ -13,6 +14,7 @@ const program = new Command('countersign')
   .addCommand(serveCommand())
   .addCommand(orgCommand())
   .addCommand(domainCommand())
+  .addCommand(importCommand())
   .addCommand(deviceCommand())
   .addCommand(auditCommand())
   .addHelpText(

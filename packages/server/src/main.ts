@@ -18,9 +18,12 @@ import { isInUse, openStorage, type Storage } from './storage/storage.ts'
 export { noteHeads, verifyAudit } from './core/audit.ts'
 export { createDomain } from './core/domains.ts'
 export { ApiError } from './core/errors.ts'
+export { type PskcKeys, readHardwareFile } from './core/hardware-files/index.ts'
+export { importHardwareTokens } from './core/hardware-import.ts'
 export { addMember } from './core/members.ts'
 export { createOrganization, hasOrganizations, operatorOf } from './core/organizations.ts'
 export { createToken } from './core/tokens.ts'
+export { importUsers, readUserFile } from './core/user-import.ts'
 export { createUser } from './core/users.ts'
 export { type App, type Config, ConfigError, readConfig }
 

@@ -30,12 +30,16 @@ export async function listBypassCodes(app: App, actor: Actor, input: { userId: s
 
 /** One code with its clear text; that it was read is recorded. */
 export async function getBypassCode(app: App, actor: Actor, input: { bypassCodeId: string }): Promise<BypassCode> {
+  return bypassCodeOf(app, await readBypassCode(app, actor, input))
+}
+
+/** The row of a code for somebody who is shown its clear text; that it was read is recorded. */
+export async function readBypassCode(app: App, actor: Actor, input: { bypassCodeId: string }): Promise<BypassCodeRow> {
   requirePermission(actor, 'bypass-codes:read')
   const row = await available(app, () => app.storage.bypassCodes.find(actor.organizationId, input.bypassCodeId))
   if (!row) throw noSuchBypassCode()
-  const code = bypassCodeOf(app, row)
   await recordReveal(app, actor, row.user_id, [row])
-  return code
+  return row
 }
 
 /** A new code. `api.error.limit.bypasscodes` when the user has five that can still be used. */
@@ -44,11 +48,21 @@ export async function createBypassCode(
   actor: Actor,
   input: { userId: string; usesAllowed?: number; expirationMinutes?: number },
 ): Promise<BypassCode> {
+  const minutes = within(input.expirationMinutes ?? 0, [0, minutesMax], 'expirationTime')
+  const expiresAt = minutes === 0 ? null : app.now() + minutes * minuteMs
+  return bypassCodeOf(app, await insertBypassCode(app, actor, { ...input, expiresAt }))
+}
+
+/** The same for an end in milliseconds, null for none, that the caller has checked; returns the row. */
+export async function insertBypassCode(
+  app: App,
+  actor: Actor,
+  input: { userId: string; usesAllowed?: number; expiresAt: number | null },
+): Promise<BypassCodeRow> {
   requirePermission(actor, 'bypass-codes:write')
   const { organizationId } = actor
   const uses = within(input.usesAllowed ?? 1, [1, usesMax], 'usesAllowed')
-  const minutes = within(input.expirationMinutes ?? 0, [0, minutesMax], 'expirationTime')
-  const row = newRow(app, organizationId, { userId: input.userId, uses, minutes })
+  const row = newRow(app, organizationId, { userId: input.userId, uses, expiresAt: input.expiresAt })
   return transact(app, async (unit) => {
     // Two requests at once must not make a sixth.
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
@@ -57,7 +71,7 @@ export async function createBypassCode(
     await unit.tx.bypassCodes.insert(row)
     const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
     unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })
-    return bypassCodeOf(app, row)
+    return row
   })
 }
 
@@ -104,7 +118,7 @@ export async function matchBypassCode(
 
 async function legible(app: App, row: BypassCodeRow): Promise<string | undefined> {
   try {
-    return clear(app, row)
+    return clearCode(app, row)
   } catch {
     // The cause would only say that it does not decrypt; what follows says where.
     const { organization_id: organizationId, user_id: userId, id } = row
@@ -122,7 +136,7 @@ export async function useBypassCode(app: App, unit: Unit, row: BypassCodeRow | u
 function newRow(
   app: App,
   organizationId: string,
-  { userId, uses, minutes }: { userId: string; uses: number; minutes: number },
+  { userId, uses, expiresAt }: { userId: string; uses: number; expiresAt: number | null },
 ): BypassCodeRow {
   const id = newId(app)
   const place = { table: 'bypass_codes', column: 'code_cipher', row: id }
@@ -133,7 +147,7 @@ function newRow(
     code_cipher: app.secrets.encrypt(place, newDigits(app, codeDigits)),
     uses_allowed: uses,
     uses_remaining: uses,
-    expires_at: minutes === 0 ? null : app.now() + minutes * minuteMs,
+    expires_at: expiresAt,
     created_at: app.now(),
   }
 }
@@ -141,7 +155,7 @@ function newRow(
 function bypassCodeOf(app: App, row: BypassCodeRow): BypassCode {
   return {
     id: row.id,
-    code: clear(app, row),
+    code: clearCode(app, row),
     dtExpiry: row.expires_at === null ? never : javaTime(row.expires_at),
     user: row.user_id,
     usesAllowed: row.uses_allowed,
@@ -154,7 +168,8 @@ function javaTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}+0000`
 }
 
-function clear(app: App, row: BypassCodeRow): string {
+/** The code in clear text. */
+export function clearCode(app: App, row: BypassCodeRow): string {
   return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
 }
 
@@ -171,7 +186,8 @@ async function findUser(app: App, actor: Actor, userId: string): Promise<void> {
   if (!(await available(app, () => app.storage.users.find(actor.organizationId, userId)))) throw noSuchUser()
 }
 
-async function recordReveal(app: App, actor: Actor, userId: string, rows: BypassCodeRow[]): Promise<void> {
+/** Records that somebody is shown these codes of a user in clear text. */
+export async function recordReveal(app: App, actor: Actor, userId: string, rows: BypassCodeRow[]): Promise<void> {
   const { organizationId } = actor
   const data = { ids: rows.map((row) => row.id) }
   await transact(app, async (unit) => {

@@ -35,6 +35,11 @@ export async function findDomain(app: App, actor: Actor, domainId: string): Prom
   return row
 }
 
+/** Says the same of a domain that does not exist and of another organization's. */
+export function noSuchDomain(): ApiError {
+  return new ApiError('api.error.notfound.domain', 'There is no such domain.')
+}
+
 export async function createDomain(app: App, actor: Actor, input: NewDomain): Promise<Domain> {
   return domainOf(await insertDomain(app, actor, input))
 }
@@ -181,8 +186,4 @@ function differences(was: ManagedDomain, is: ManagedDomain): Record<string, { wa
     ([name, value]) => JSON.stringify(before.get(name)) !== JSON.stringify(value),
   )
   return Object.fromEntries(changed.map(([name, value]) => [name, { was: before.get(name), is: value }]))
-}
-
-function noSuchDomain(): ApiError {
-  return new ApiError('api.error.notfound.domain', 'There is no such domain.')
 }

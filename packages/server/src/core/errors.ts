@@ -25,8 +25,8 @@ export class ApiError extends Error {
 }
 
 /** A member of a request that is missing or wrong; the message begins with its name. */
-export function badRequest(field: string, problem: string): ApiError {
-  return new ApiError('api.error.badrequest', `${field}: ${problem}`)
+export function badRequest(field: string, problem: string, cause?: unknown): ApiError {
+  return new ApiError('api.error.badrequest', `${field}: ${problem}`, { cause })
 }
 
 /** Says the same of a user who does not exist and of another organization's. */

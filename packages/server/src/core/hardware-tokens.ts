@@ -41,10 +41,19 @@ export async function listHardwareTokens(app: App, actor: Actor): Promise<Hardwa
 }
 
 export async function getHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<HardwareToken> {
+  return hardwareTokenOf(await findHardwareToken(app, actor, input))
+}
+
+/** The row of a token of the caller's organization, or `api.error.notfound.hardware`. */
+export async function findHardwareToken(
+  app: App,
+  actor: Actor,
+  input: { hardwareId: string },
+): Promise<HardwareTokenRow> {
   requirePermission(actor, 'hardware:read')
   const row = await available(app, () => app.storage.hardwareTokens.find(actor.organizationId, input.hardwareId))
   if (!row) throw noSuchHardware()
-  return hardwareTokenOf(row)
+  return row
 }
 
 /** The user's own; `api.error.notfound.hardware` when there is none. */
@@ -59,15 +68,21 @@ export async function getUserHardware(app: App, actor: Actor, input: { userId: s
 
 /** Registers a token. `api.error.conflict.serialnumber` when the organization has one with this serial number. */
 export async function createHardwareToken(app: App, actor: Actor, input: NewHardwareToken): Promise<HardwareToken> {
+  return hardwareTokenOf(await insertHardwareToken(app, actor, input))
+}
+
+/** The same, for its row. */
+export async function insertHardwareToken(app: App, actor: Actor, input: NewHardwareToken): Promise<HardwareTokenRow> {
   requirePermission(actor, 'hardware:write')
   const { organizationId } = actor
   const row = readNewToken(app, organizationId, input)
   await transact(app, async (unit) => {
-    if (!(await unit.tx.hardwareTokens.insert(row))) return refuse(serialNumberTaken(row.serial_number))
+    const inserted = await unit.tx.hardwareTokens.insert(organizationId, [row])
+    if (inserted.length === 0) return refuse(serialNumberTaken(row.serial_number))
     const data = { id: row.id, serialNumber: row.serial_number, type: row.type }
     unit.audit({ organizationId, event: 'hardware.created', actor, data })
   })
-  return hardwareTokenOf(row)
+  return row
 }
 
 /** Changes the alias; without one nothing changes. */
@@ -76,16 +91,27 @@ export async function updateHardwareToken(
   actor: Actor,
   input: { hardwareId: string; alias?: string },
 ): Promise<HardwareToken> {
+  return hardwareTokenOf(await renameHardwareToken(app, actor, input))
+}
+
+/** The same, for its row; `check` may find a reason against it in the row as it is. */
+export async function renameHardwareToken(
+  app: App,
+  actor: Actor,
+  { hardwareId, ...input }: { hardwareId: string; alias?: string; check?(row: HardwareTokenRow): ApiError | undefined },
+): Promise<HardwareTokenRow> {
   requirePermission(actor, 'hardware:write')
   const { organizationId } = actor
   const alias = input.alias === undefined ? undefined : readAlias(input.alias)
   return transact(app, async (unit) => {
-    const row = await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId)
+    const row = await unit.tx.hardwareTokens.lock(organizationId, hardwareId)
     if (!row) return refuse(noSuchHardware())
-    if (alias === undefined || alias === row.alias) return hardwareTokenOf(row)
+    const objection = input.check?.(row)
+    if (objection) return refuse(objection)
+    if (alias === undefined || alias === row.alias) return row
     await unit.tx.hardwareTokens.rename(organizationId, row.id, alias)
     unit.audit({ organizationId, event: 'hardware.updated', actor, data: { id: row.id, alias } })
-    return hardwareTokenOf({ ...row, alias })
+    return { ...row, alias }
   })
 }
 
@@ -122,11 +148,18 @@ export async function assignHardwareToken(
   })
 }
 
-/** Takes the user's token away; it can be given to somebody else. */
-export async function unassignHardwareToken(app: App, actor: Actor, input: { userId: string }): Promise<void> {
+/** Takes the user's token away, or only that very one; it can be given to somebody else. */
+export async function unassignHardwareToken(
+  app: App,
+  actor: Actor,
+  input: { userId: string; hardwareId?: string },
+): Promise<void> {
   requirePermission(actor, 'hardware:write')
+  const { organizationId } = actor
   await transact(app, async (unit) => {
-    if (!(await unit.tx.users.lock(actor.organizationId, input.userId))) return refuse(noSuchUser())
+    if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
+    const row = input.hardwareId && (await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId))
+    if (input.hardwareId !== undefined && (!row || row.user_id !== input.userId)) return refuse(noSuchHardware())
     if (!(await freeHardwareOf(unit, actor, input.userId))) return refuse(noSuchHardware())
   })
 }
@@ -139,7 +172,8 @@ export async function freeHardwareOf(unit: Unit, actor: Actor, userId: string): 
   return id !== undefined
 }
 
-function readNewToken(app: App, organizationId: string, input: NewHardwareToken): HardwareTokenRow {
+/** A token's row, every value checked and the seed encrypted; throws `api.error.badrequest` naming what cannot be. */
+export function readNewToken(app: App, organizationId: string, input: NewHardwareToken): HardwareTokenRow {
   const id = newId(app)
   const seed = readSeed(input.seed)
   const place = { table: 'hardware_tokens', column: 'seed_cipher', row: id }
@@ -192,7 +226,8 @@ function readTimeStep(seconds: number): number {
   return seconds
 }
 
-function hardwareTokenOf(row: HardwareTokenRow): HardwareToken {
+/** The token as LoginTC's clients see it. */
+export function hardwareTokenOf(row: HardwareTokenRow): HardwareToken {
   return {
     id: row.id,
     alias: row.alias,
@@ -208,7 +243,8 @@ function dataOf(row: HardwareTokenRow) {
   return { id: row.id, serialNumber: row.serial_number }
 }
 
-function noSuchHardware(): ApiError {
+/** Says the same of a token that does not exist and of another organization's. */
+export function noSuchHardware(): ApiError {
   return new ApiError('api.error.notfound.hardware', 'There is no such hardware token.')
 }
 

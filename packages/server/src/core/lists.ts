@@ -42,7 +42,8 @@ export function listOf<Row, Item>(
   return rows.length < page.limit || last === undefined ? { items } : { items, next: writeCursor(place(last)) }
 }
 
-function writeCursor(place: Place): string {
+/** The `next` of a list that goes on after this place. */
+export function writeCursor(place: Place): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 

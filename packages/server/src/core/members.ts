@@ -149,7 +149,8 @@ async function removeOthers(
   return removed
 }
 
-function memberRow(domainId: string, user: UserRow) {
+/** The row that makes the user a member. */
+export function memberRow(domainId: string, user: UserRow) {
   const { organization_id, id, created_at } = user
   return { organization_id, domain_id: domainId, user_id: id, user_created_at: created_at }
 }

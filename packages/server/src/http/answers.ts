@@ -27,8 +27,8 @@ export class Answers {
     reply.code(status).headers(this.#headers)
     if (body === undefined) return this.#finish(reply.headers(headers), undefined)
     reply.header('content-type', listeners[this.#kind].mediaType(reply.request.headers)).headers(headers)
-    if (body instanceof Readable || body instanceof Uint8Array) return reply.send(body)
-    return this.#finish(reply, Buffer.from(serialize(body), 'latin1'))
+    if (body instanceof Readable) return this.#stream(reply, body)
+    return this.#finish(reply, body instanceof Uint8Array ? Buffer.from(body) : Buffer.from(serialize(body), 'latin1'))
   }
 
   /** The envelope for whatever was thrown. */
@@ -40,6 +40,15 @@ export class Answers {
     reply.code(status).headers(this.#headers).headers(headers)
     reply.header('content-type', listeners[this.#kind].mediaType({}))
     return this.#finish(reply, Buffer.from(body, 'latin1'))
+  }
+
+  // What is read for it waits until the client takes it, and ends when the client hangs up.
+  #stream(reply: FastifyReply, body: Readable): FastifyReply {
+    if (this.#stopping.aborted) reply.header('connection', 'close')
+    body.once('error', (err) => this.#app.log.warn({ err }, 'an answer was broken off'))
+    if (reply.request.method !== 'HEAD') return reply.send(body)
+    body.destroy() // Fastify would read it to its end
+    return reply.send(undefined)
   }
 
   // Fastify adds a charset to the content type of a text, and none to that of bytes.

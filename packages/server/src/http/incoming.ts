@@ -17,13 +17,20 @@ export function incoming(
     headers: request.headers,
     clientAddress: address,
     get text() {
-      const body = request.body
-      return Buffer.isBuffer(body) && body.length > 0 ? listeners[kind].decode(body) : undefined
+      const bytes = bytesOf(request)
+      return bytes && listeners[kind].decode(bytes)
+    },
+    get bytes() {
+      return bytesOf(request)
     },
     get signal() {
       return AbortSignal.any([stopping, hangUp(reply)])
     },
   }
+}
+
+function bytesOf({ body }: FastifyRequest): Buffer | undefined {
+  return Buffer.isBuffer(body) && body.length > 0 ? body : undefined
 }
 
 function queryOf(url: string): string {

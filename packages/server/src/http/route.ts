@@ -13,6 +13,8 @@ export interface Incoming {
   readonly clientAddress: string
   /** the body as it was sent; undefined when it has no byte. Reading it throws when it is not text in the listener's encoding. */
   readonly text: string | undefined
+  /** the same as it came; undefined when it has no byte */
+  readonly bytes: Uint8Array | undefined
   /** aborted when the client hangs up and when the server stops: a route that waits then answers with what it has */
   readonly signal: AbortSignal
 }

@@ -1,8 +1,25 @@
+import type { ExpressionBuilder } from 'kysely'
+import { isAfter, isBefore, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
 export type AuditEventRow = Schema['audit_events']
 export type AuditHeadRow = Schema['audit_heads']
+
+/** A place in the order of time: at, chain and seq. Events of one moment are told apart by the other two. */
+export type AuditPlace = [at: number, chain: number, seq: number]
+
+/** The columns that have an index of their own, in the order of time within each value. */
+export type AuditColumn = 'user_id' | 'event' | 'actor_id' | 'domain_id'
+
+/** A stretch of the log: of a time, and of all events or those that have one value in common. */
+export interface AuditStretch {
+  having?: { column: AuditColumn; value: string }
+  /** milliseconds, included */
+  since?: number
+  /** milliseconds, not included */
+  until?: number
+}
 
 type Chain = { organizationId: string; chain: number }
 
@@ -57,6 +74,18 @@ const findHead = statement<Chain>()((db, value) =>
     .where('chain', '=', value('chain')),
 )
 
+const order = ['at', 'chain', 'seq']
+
+function isWithin(organizationId: string, { having, since, until }: AuditStretch) {
+  return ({ and, eb }: ExpressionBuilder<Schema, 'audit_events'>) =>
+    and([
+      eb('organization_id', '=', organizationId),
+      ...(having ? [eb(having.column, '=', having.value)] : []),
+      ...(since === undefined ? [] : [eb('at', '>=', since)]),
+      ...(until === undefined ? [] : [eb('at', '<', until)]),
+    ])
+}
+
 /** The audit log: rows are added, never changed. */
 export const audit = (run: Run) => ({
   /** The end of a chain, locked: the last lock a unit takes. */
@@ -85,6 +114,24 @@ export const audit = (run: Run) => ({
           .orderBy('seq')
           .limit(limit),
       ),
+    ),
+  /** The newest events of a stretch before a place, the newest first. */
+  newest: (organizationId: string, stretch: AuditStretch, page: Page<AuditPlace>): Promise<AuditEventRow[]> =>
+    run(
+      query((db) => {
+        const all = db.selectFrom('audit_events').selectAll().where(isWithin(organizationId, stretch))
+        const rest = page.after === undefined ? all : all.where(isBefore(order, page.after))
+        return rest.orderBy('at', 'desc').orderBy('chain', 'desc').orderBy('seq', 'desc').limit(page.limit)
+      }),
+    ),
+  /** The oldest events of a stretch after a place, the oldest first. */
+  oldest: (organizationId: string, stretch: AuditStretch, page: Page<AuditPlace>): Promise<AuditEventRow[]> =>
+    run(
+      query((db) => {
+        const all = db.selectFrom('audit_events').selectAll().where(isWithin(organizationId, stretch))
+        const rest = page.after === undefined ? all : all.where(isAfter(order, page.after))
+        return rest.orderBy('at').orderBy('chain').orderBy('seq').limit(page.limit)
+      }),
     ),
   /** For the verifier, over all organizations: where every chain ends. */
   heads: (): Promise<AuditHeadRow[]> =>

@@ -1,3 +1,4 @@
+import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -37,6 +38,20 @@ export const bypassCodes = (run: Run) => ({
 
   /** A user's codes, used-up and expired ones too, the oldest first. */
   listOf: (organizationId: string, userId: string): Promise<BypassCodeRow[]> => run(listOf({ organizationId, userId })),
+
+  /** A part of a user's codes, the oldest first. */
+  list: (organizationId: string, userId: string, page: Page<[number, string]>): Promise<BypassCodeRow[]> =>
+    run(
+      query((db) => {
+        const own = db
+          .selectFrom('bypass_codes')
+          .selectAll()
+          .where('organization_id', '=', organizationId)
+          .where('user_id', '=', userId)
+        const rest = page.after === undefined ? own : own.where(isAfter(['created_at', 'id'], page.after))
+        return rest.orderBy('created_at').orderBy('id').limit(page.limit)
+      }),
+    ),
 
   /** The ids of these users' codes. */
   idsOf: (organizationId: string, userIds: string[]) =>

@@ -17,10 +17,35 @@ export const domainImages = (run: Run) => ({
     )
     return row
   },
-  delete: (organizationId: string, domainId: string) =>
+
+  /** In the place of the one that the domain had. */
+  put: (row: DomainImageRow) =>
     run(
       query((db) =>
-        db.deleteFrom('domain_images').where('organization_id', '=', organizationId).where('domain_id', '=', domainId),
+        db
+          .insertInto('domain_images')
+          .values(row)
+          .onConflict((conflict) =>
+            conflict.columns(['organization_id', 'domain_id']).doUpdateSet((old) => ({
+              png: old.ref('excluded.png'),
+              hash: old.ref('excluded.hash'),
+              updated_at: old.ref('excluded.updated_at'),
+            })),
+          ),
       ),
     ),
+
+  /** Whether there was one. */
+  delete: async (organizationId: string, domainId: string): Promise<boolean> => {
+    const deleted = await run(
+      query((db) =>
+        db
+          .deleteFrom('domain_images')
+          .where('organization_id', '=', organizationId)
+          .where('domain_id', '=', domainId)
+          .returning('domain_id'),
+      ),
+    )
+    return deleted.length === 1
+  },
 })

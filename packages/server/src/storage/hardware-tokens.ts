@@ -1,3 +1,4 @@
+import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -5,6 +6,14 @@ export type HardwareTokenRow = Schema['hardware_tokens']
 
 /** What showing a password changes. */
 export type Clock = Pick<HardwareTokenRow, 'last_step' | 'drift' | 'sync_state' | 'resync_step'>
+
+/** Which tokens of an organization. */
+export interface HardwareFilter {
+  /** what the serial number begins with */
+  q?: string
+  /** whether a user has it */
+  assigned?: boolean
+}
 
 type Key = { organizationId: string; id: string }
 type Owner = { organizationId: string; userId: string }
@@ -75,6 +84,19 @@ export const hardwareTokens = (run: Run) => ({
       ),
     ),
 
+  /** A part of the organization's by serial number: those that begin with `q`, those that are somebody's or nobody's. */
+  page: (organizationId: string, { q, assigned }: HardwareFilter, page: Page<[string]>): Promise<HardwareTokenRow[]> =>
+    run(
+      query((db) => {
+        let rows = db.selectFrom('hardware_tokens').selectAll().where('organization_id', '=', organizationId)
+        // Serial numbers are printable ASCII: U+007F comes after whatever they go on with.
+        if (q !== undefined) rows = rows.where('serial_number', '>=', q).where('serial_number', '<', `${q}\u007f`)
+        if (assigned !== undefined) rows = rows.where('user_id', assigned ? 'is not' : 'is', null)
+        if (page.after !== undefined) rows = rows.where(isAfter(['serial_number'], page.after))
+        return rows.orderBy('serial_number').limit(page.limit)
+      }),
+    ),
+
   /** All of the organization, the oldest first. */
   list: (organizationId: string): Promise<HardwareTokenRow[]> =>
     run(
@@ -88,18 +110,34 @@ export const hardwareTokens = (run: Run) => ({
       ),
     ),
 
-  /** False when the serial number is taken. */
-  insert: async (row: HardwareTokenRow): Promise<boolean> => {
+  /** The ids of those that were new: serial numbers that are taken are left alone. */
+  insert: async (_organizationId: string, rows: HardwareTokenRow[]): Promise<string[]> => {
+    if (rows.length === 0) return []
     const inserted = await run(
       query((db) =>
         db
           .insertInto('hardware_tokens')
-          .values(row)
+          .values(rows)
           .onConflict((conflict) => conflict.doNothing())
           .returning('id'),
       ),
     )
-    return inserted.length === 1
+    return inserted.map((row) => row.id)
+  },
+
+  /** Those of the serial numbers that are taken. */
+  knownSerialNumbers: async (organizationId: string, serialNumbers: string[]): Promise<string[]> => {
+    if (serialNumbers.length === 0) return []
+    const found = await run(
+      query((db) =>
+        db
+          .selectFrom('hardware_tokens')
+          .select('serial_number')
+          .where('organization_id', '=', organizationId)
+          .where('serial_number', 'in', serialNumbers),
+      ),
+    )
+    return found.map((row) => row.serial_number)
   },
 
   /** Where its clock stands now; false when a later step was accepted meanwhile. */

@@ -58,6 +58,7 @@ const actions: Record<string, Action> = {
   'PUT /api/users/:userId': { may: enrollers, body: () => ({ name: 'Renamed', email: 'renamed@example.org' }) },
   'DELETE /api/users/:userId': { may: enrollers },
   'GET /api/domains/:domainId': { may: readers },
+  'GET /api/domains/:domainId/image': { may: readers },
   'GET /api/domains/:domainId/users': { may: readers },
   'GET /api/domains/:domainId/users/:userId': { may: readers },
   'PUT /api/domains/:domainId/users/:userId': { may: enrollers },

@@ -90,8 +90,19 @@ export interface Finished {
 }
 
 /** Runs `countersign` with these arguments until it ends. */
-export async function runCommand(environment: Record<string, string>, ...args: string[]): Promise<Finished> {
+export function runCommand(environment: Record<string, string>, ...args: string[]): Promise<Finished> {
+  return runCommandWith('', environment, ...args)
+}
+
+/** The same with something on its standard input. */
+export async function runCommandWith(
+  input: string,
+  environment: Record<string, string>,
+  ...args: string[]
+): Promise<Finished> {
   const child = spawnCountersign(environment, args)
+  child.stdin?.on('error', () => {}) // it may end before it has read everything
+  child.stdin?.end(input)
   const finished: Finished = { code: null, output: '', errors: '' }
   child.stdout?.on('data', (text) => {
     finished.output += text
@@ -156,7 +167,7 @@ function textOf(body: unknown): { body?: string } {
 function spawnCountersign(environment: Record<string, string>, args: string[]): ChildProcess {
   const { PATH = '' } = process.env
   const child = spawn(process.execPath, [join(root, 'bin/countersign'), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH, ...environment },
   })
   running.add(child)

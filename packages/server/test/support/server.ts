@@ -159,8 +159,11 @@ async function callDevice(
 }
 
 async function replyOf(response: Response): Promise<Reply> {
-  const text = await response.text()
-  return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : JSON.parse(text) }
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const isImage = response.headers.get('content-type') === 'image/png'
+  const text = bytes.toString()
+  const body = isImage ? bytes : text === '' ? undefined : JSON.parse(text)
+  return { status: response.status, headers: response.headers, text, body }
 }
 
 /** A port that nobody listens on at the moment. */

@@ -13,6 +13,8 @@ export interface AdminRequest<Query = Record<string, never>, Body = undefined> {
   id(name: string): string
   query: Query
   body: Body
+  /** the body of an operation that `consumes` something else than JSON; empty when there is none */
+  bytes: Uint8Array
   /** the revision of If-Match, or `*` */
   ifMatch: string | undefined
   clientAddress: string
@@ -30,6 +32,8 @@ interface Description {
   status?: 200 | 201 | 204
   /** the schema of the answer; absent when there is none */
   reply?: TSchema
+  /** the media type of a body that is not JSON; which it is, is found out from the bytes */
+  consumes?: string
   /** the media type of an answer that is not JSON */
   produces?: string
   /** a request and its answer, as a reader would send it; tests run it. `{name}` stands for an id that exists. */
@@ -69,7 +73,8 @@ export function operation<Query extends TProperties = Record<never, never>, Body
         id: (name) => pathId(request, name),
         // The judges have just found that it is what the schemas say.
         query: readQuery(request.query, querySchema, judgeQuery) as Static<TObject<Query>>,
-        body: checked(request.text, judgeBody) as Static<Body>,
+        body: (definition.consumes ? undefined : checked(request.text, judgeBody)) as Static<Body>,
+        bytes: request.bytes ?? new Uint8Array(),
         ifMatch: ifMatchOf(request),
         clientAddress: request.clientAddress,
         headers: request.headers,

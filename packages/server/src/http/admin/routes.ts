@@ -1,7 +1,11 @@
 import type { Permission } from '../../core/actors.ts'
 import { Answer, type OpenRoute } from '../route.ts'
+import * as audit from './audit.ts'
 import { authenticateAdmin } from './authenticate.ts'
+import * as bypassCodes from './bypass-codes.ts'
+import * as domainImages from './domain-images.ts'
 import * as domains from './domains.ts'
+import * as hardware from './hardware.ts'
 import type { Operation } from './operation.ts'
 import * as organization from './organization.ts'
 
@@ -18,6 +22,26 @@ export const adminTable: AdminRoute[] = [
   ['GET', 'domains/:domainId', 'domains:read', domains.show],
   ['PATCH', 'domains/:domainId', 'domains:write', domains.update],
   ['DELETE', 'domains/:domainId', 'domains:write', domains.remove],
+  ['PUT', 'domains/:domainId/image', 'domains:write', domainImages.replace],
+  ['DELETE', 'domains/:domainId/image', 'domains:write', domainImages.remove],
+
+  ['GET', 'users/:userId/bypass-codes', 'bypass-codes:read', bypassCodes.list],
+  ['POST', 'users/:userId/bypass-codes', 'bypass-codes:write', bypassCodes.create],
+  ['GET', 'bypass-codes/:bypassCodeId', 'bypass-codes:read', bypassCodes.show],
+  ['DELETE', 'bypass-codes/:bypassCodeId', 'bypass-codes:write', bypassCodes.remove],
+
+  ['GET', 'hardware', 'hardware:read', hardware.list],
+  ['POST', 'hardware', 'hardware:write', hardware.create],
+  ['POST', 'hardware/import', 'hardware:write', hardware.imported],
+  ['GET', 'hardware/:hardwareId', 'hardware:read', hardware.show],
+  ['PATCH', 'hardware/:hardwareId', 'hardware:write', hardware.update],
+  ['DELETE', 'hardware/:hardwareId', 'hardware:write', hardware.remove],
+  ['POST', 'hardware/:hardwareId/resync', 'hardware:write', hardware.resync],
+  ['PUT', 'users/:userId/hardware/:hardwareId', 'hardware:write', hardware.assign],
+  ['DELETE', 'users/:userId/hardware/:hardwareId', 'hardware:write', hardware.unassign],
+
+  ['GET', 'audit', 'audit:read', audit.list],
+  ['GET', 'audit/export', 'audit:read', audit.exported],
 ]
 
 /** The table as routes of the API listener. */

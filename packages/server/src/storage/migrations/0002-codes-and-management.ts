@@ -25,6 +25,8 @@ const tables = [
     primary key (organization_id, id))`,
   `create unique index hardware_tokens_serial on hardware_tokens (organization_id, serial_number)`,
   `create unique index hardware_tokens_user on hardware_tokens (organization_id, user_id) where user_id is not null`,
+  `create index hardware_tokens_assigned on hardware_tokens (organization_id, serial_number) where user_id is not null`,
+  `create index hardware_tokens_free on hardware_tokens (organization_id, serial_number) where user_id is null`,
   `create index hardware_tokens_order on hardware_tokens (organization_id, created_at, id)`,
 
   `create table code_failures (
@@ -76,4 +78,6 @@ const indexes = [
   `create index audit_events_order on audit_events (organization_id, at, chain, seq)`,
   `create index audit_events_event on audit_events (organization_id, event, at, chain, seq)`,
   `create index audit_events_user on audit_events (organization_id, user_id, at, chain, seq) where user_id is not null`,
+  `create index audit_events_domain on audit_events (organization_id, domain_id, at, chain, seq) where domain_id is not null`,
+  `create index audit_events_actor on audit_events (organization_id, actor_id, at, chain, seq)`,
 ]

@@ -1,0 +1,150 @@
+import type { App } from '../app.ts'
+import type { AuditColumn, AuditEventRow, AuditPlace, AuditStretch } from '../storage/audit.ts'
+import { type Actor, requirePermission } from './actors.ts'
+import { badRequest } from './errors.ts'
+import { type List, type ListInput, listOf, readPage, writeCursor } from './lists.ts'
+import { isoTime, readTime } from './times.ts'
+import { available, transact } from './transactions.ts'
+
+/** An event of the audit log as its readers see it. */
+export interface LoggedEvent {
+  /** its chain and its number there; what `audit verify` names */
+  id: string
+  at: string
+  event: string
+  actor: { kind: string; id: string }
+  domainId: string | null
+  userId: string | null
+  tokenId: string | null
+  sessionId: string | null
+  data: unknown
+  hash: string
+}
+
+/** The events of a time: `since` is included, `until` is not. */
+export interface AuditTime {
+  since?: string
+  until?: string
+}
+
+/** What the events of a list have in common; all of it. */
+export interface AuditFilters extends AuditTime {
+  session?: string
+  token?: string
+  user?: string
+  /** id of whoever did it, whatever they are */
+  actor?: string
+  domain?: string
+  event?: string
+}
+
+/** Each of these has an index; where there are several, the log is entered by the first, which leaves the fewest events. */
+const entrances: [keyof AuditFilters, AuditColumn][] = [
+  ['user', 'user_id'],
+  ['event', 'event'],
+  ['actor', 'actor_id'],
+  ['domain', 'domain_id'],
+]
+/** These have none, which would cost every login more than all the others: they are looked for among a user's events. */
+const details: [keyof AuditFilters, 'tid' | 'sid'][] = [
+  ['token', 'tid'],
+  ['session', 'sid'],
+]
+const eventsAtOnce = 1_000
+const eventsLookedAtMax = 5_000
+
+/**
+ * The newest events first. With several filters a part ends where so many events were looked at, and may then hold fewer than
+ * it could, or none, and still have a `next`: the work of an answer is bounded, whatever is asked of however long a log.
+ */
+export async function listAuditEvents(
+  app: App,
+  actor: Actor,
+  input: AuditFilters & ListInput,
+): Promise<List<LoggedEvent>> {
+  requirePermission(actor, 'audit:read', input.domain)
+  requireUser(input)
+  const page = readPage(input, [0, 0, 0])
+  const [having, ...further] = conditionsOf(input, entrances)
+  const others = [...further, ...conditionsOf(input, details)]
+  const stretch = { ...readTimes(input), ...(having && { having }) }
+  const limit = others.length === 0 ? page.limit : eventsAtOnce
+  const found: AuditEventRow[] = []
+  let { after } = page
+  for (let lookedAt = 0; lookedAt < eventsLookedAtMax; lookedAt += limit) {
+    const rows = await available(app, () => app.storage.audit.newest(actor.organizationId, stretch, { after, limit }))
+    found.push(...rows.filter((row) => others.every(({ column, value }) => row[column] === value)))
+    if (rows.length < limit || found.length >= page.limit) return listOf(page, found, { place: placeOf, item: logged })
+    after = rows.slice(-1).map(placeOf)[0]
+  }
+  return { items: found.map(logged), ...(after && { next: writeCursor(after) }) }
+}
+
+/**
+ * All events of a time that were written when it was asked for, the oldest first, read as they are taken: no more than one
+ * batch is held. That they were read is recorded before the first is given.
+ */
+export async function exportAuditEvents(
+  app: App,
+  actor: Actor,
+  input: AuditTime & { format: string },
+): Promise<AsyncIterable<LoggedEvent[]>> {
+  requirePermission(actor, 'audit:read')
+  const { organizationId } = actor
+  const { since, until = app.now() + 1 } = readTimes(input)
+  await transact(app, async ({ audit }) =>
+    audit({ organizationId, event: 'audit.exported', actor, data: { ...input } }),
+  )
+  return batches(app, organizationId, { until, ...(since !== undefined && { since }) })
+}
+
+async function* batches(app: App, organizationId: string, stretch: AuditStretch): AsyncGenerator<LoggedEvent[]> {
+  const limit = eventsAtOnce
+  for (let after: AuditPlace | undefined; ; ) {
+    await app.storage.breathe()
+    const rows = await available(app, () => app.storage.audit.oldest(organizationId, stretch, { after, limit }))
+    const last = rows.at(-1)
+    if (!last) return
+    yield rows.map(logged)
+    after = placeOf(last)
+  }
+}
+
+function readTimes({ since, until }: AuditTime): AuditStretch {
+  return {
+    ...(since !== undefined && { since: readTime(since, 'since') }),
+    ...(until !== undefined && { until: readTime(until, 'until') }),
+  }
+}
+
+function requireUser(input: AuditFilters): void {
+  const detail = details.find(([name]) => input[name] !== undefined)
+  if (detail && input.user === undefined) throw badRequest(detail[0], 'It goes with the user whose it is: add user=….')
+}
+
+/** Ids and names of events are all in lower case. */
+function conditionsOf<Column>(input: AuditFilters, filters: [keyof AuditFilters, Column][]) {
+  return filters.flatMap(([name, column]) => {
+    const value = input[name]
+    return value === undefined ? [] : [{ column, value: value.toLowerCase() }]
+  })
+}
+
+function placeOf({ at, chain, seq }: AuditEventRow): AuditPlace {
+  return [at, chain, seq]
+}
+
+function logged(row: AuditEventRow): LoggedEvent {
+  return {
+    id: `${row.chain}-${row.seq}`,
+    at: isoTime(row.at),
+    event: row.event,
+    actor: { kind: row.actor_kind, id: row.actor_id },
+    domainId: row.domain_id,
+    userId: row.user_id,
+    tokenId: row.tid,
+    sessionId: row.sid,
+    data: JSON.parse(row.data),
+    hash: row.hash,
+  }
+}
