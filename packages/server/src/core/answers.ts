@@ -245,7 +245,7 @@ function isRightNumber(app: App, session: SessionRow, number: unknown): boolean 
 }
 
 /** The session's challenge as it was frozen; undefined for one that never had any. */
-function readChallenge(session: SessionRow): Challenge | undefined {
+export function readChallenge(session: Pick<SessionRow, 'challenge'>): Challenge | undefined {
   if (session.challenge === null) return undefined
   return JSON.parse(Buffer.from(session.challenge, 'base64url').toString('utf8')) as Challenge
 }

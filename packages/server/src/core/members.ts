@@ -1,5 +1,6 @@
 import type { User } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
+import type { MemberRow } from '../storage/members.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { findDomain } from './domains.ts'
@@ -150,9 +151,9 @@ async function removeOthers(
 }
 
 /** The row that makes the user a member. */
-export function memberRow(domainId: string, user: UserRow) {
-  const { organization_id, id, created_at } = user
-  return { organization_id, domain_id: domainId, user_id: id, user_created_at: created_at }
+export function memberRow(domainId: string, user: UserRow): MemberRow {
+  const { organization_id, id, created_at, username_key } = user
+  return { organization_id, domain_id: domainId, user_id: id, user_created_at: created_at, username_key }
 }
 
 function* chunks<T>(items: T[]): Iterable<T[]> {

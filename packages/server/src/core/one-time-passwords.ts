@@ -64,12 +64,12 @@ function judgePassword(
 }
 
 /** A clock that was seen at this step. */
-function synchronized(step: number, present: number): Clock {
+export function synchronized(step: number, present: number): Clock {
   return { last_step: step, drift: step - present, sync_state: 'synchronized', resync_step: null }
 }
 
 /** The steps in a range whose password this is; none for what is not exactly that many ASCII digits. */
-function stepsOf(app: App, row: HardwareTokenRow, otp: string, range: { from: number; to: number }): number[] {
+export function stepsOf(app: App, row: HardwareTokenRow, otp: string, range: { from: number; to: number }): number[] {
   const digits: Digits = row.type === 'TOTP8' ? 8 : 6
   const code = readCode(otp, digits)
   if (code === undefined) return []

@@ -6,6 +6,7 @@ import type { Unit } from './transactions.ts'
 export type RevocationReason =
   | 'api'
   | 'device'
+  | 'reissued'
   | 'pin_retries'
   | 'fraud_reported'
   | 'member_removed'

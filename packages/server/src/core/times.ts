@@ -7,6 +7,11 @@ export function isoTime(ms: number): string {
   return new Date(ms).toISOString()
 }
 
+/** The same of a moment that there need not be. */
+export function isoTimeOrNull(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : isoTime(ms)
+}
+
 /** The milliseconds since 1970 of a moment in RFC 3339. Throws `api.error.badrequest` that names the member. */
 export function readTime(text: string, field: string): number {
   const ms = rfc3339.test(text) ? Date.parse(text) : Number.NaN

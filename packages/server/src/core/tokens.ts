@@ -15,9 +15,10 @@ import type { Tampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
 /** A live token as the API shows it. `link` activates it by a tap and carries a secret that the code lacks. */
-export type IssuedToken = { state: 'pending'; code: string; link: string; expiresAt: number } | { state: 'active' }
+export type IssuedToken = PendingIssue | { state: 'active' }
+export type PendingIssue = { state: 'pending'; code: string; link: string; expiresAt: number }
 
-type Member = { domainId: string; userId: string }
+export type Member = { domainId: string; userId: string }
 
 const secretBytes = 16
 
@@ -45,6 +46,27 @@ export async function createToken(app: App, actor: Actor, input: Member): Promis
     await unit.tx.tokens.insert(fresh.row)
     const event = 'token.created'
     unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: fresh.row.tid })
+    return fresh.issued
+  })
+}
+
+/**
+ * A new pending token in the place of whatever the member has: at no moment are there two, and from the commit on nothing
+ * authenticates by the old one. Of several who ask at once the last one's code is the one that works.
+ */
+export async function reissueToken(app: App, actor: Actor, input: Member): Promise<PendingIssue> {
+  requirePermission(actor, 'tokens:write', input.domainId)
+  const { domain, user } = await findMember(app, actor, input)
+  const { organizationId } = actor
+  const fresh = newToken(app, domain, user)
+  return transact(app, async (unit) => {
+    if (!(await unit.tx.members.lock(organizationId, domain.id, user.id))) return refuse(noSuchUser())
+    await expireLapsed(app, unit, organizationId, input)
+    const token = await unit.tx.tokens.lockLive(organizationId, domain.id, user.id)
+    if (token) await revokeTokens(app, unit, actor, { tokens: [token], reason: 'reissued' })
+    await unit.tx.tokens.insert(fresh.row)
+    const data = token ? { replaces: token.tid } : {}
+    unit.audit({ ...aboutToken(fresh.row), event: 'token.created', actor, data })
     return fresh.issued
   })
 }
@@ -133,7 +155,7 @@ export function isSuspended(app: App, token: Pick<TokenRow, 'suspended_until'>):
   return token.suspended_until > app.now()
 }
 
-function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; issued: IssuedToken } {
+function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; issued: PendingIssue } {
   const tid = newId(app)
   const code = encodeActivationCode(app.random(activationCodeBytes))
   const secret = newNonce(app, secretBytes)
@@ -167,7 +189,7 @@ function issuedOf(app: App, token: TokenRow, username: string): IssuedToken {
 function pending(
   app: App,
   { code, secret, username, expiresAt }: { code: string; secret: string; username: string; expiresAt: number },
-): IssuedToken {
+): PendingIssue {
   const link = `${app.config.deviceUrl}/a#c=${code}&s=${secret}&u=${encodeURIComponent(username)}`
   return { state: 'pending', code, link, expiresAt }
 }

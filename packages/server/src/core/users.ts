@@ -5,6 +5,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { freeHardwareOf } from './hardware-tokens.ts'
 import { newId } from './ids.ts'
+import { editedMeanwhile } from './revisions.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { checkEmail, checkName, checkUsername, usernameKey } from './usernames.ts'
@@ -16,6 +17,13 @@ export interface NewUser {
   username: string
   name?: string | null
   email?: string | null
+}
+
+export interface UserChanges {
+  userId: string
+  name?: string | null
+  email?: string | null
+  ifMatch?: string | undefined
 }
 
 /** One page of users, in the order of their creation, and whether there are more. */
@@ -41,6 +49,11 @@ export async function findUser(app: App, actor: Actor, input: { username: string
 
 /** Throws `api.error.conflict.username` when somebody has that name, in whatever case. */
 export async function createUser(app: App, actor: Actor, input: NewUser): Promise<User> {
+  return userOf(app, actor, await insertUser(app, actor, input))
+}
+
+/** The same, as a row. */
+export async function insertUser(app: App, actor: Actor, input: NewUser): Promise<UserRow> {
   requirePermission(actor, 'users:write')
   const row = newUserRow(app, actor.organizationId, input)
   await transact(app, async ({ tx, audit }) => {
@@ -50,7 +63,7 @@ export async function createUser(app: App, actor: Actor, input: NewUser): Promis
     const data = { username: row.username }
     audit({ organizationId: actor.organizationId, event: 'user.created', actor, userId: row.id, data })
   })
-  return userOf(app, actor, row)
+  return row
 }
 
 export async function getUser(app: App, actor: Actor, input: { userId: string }): Promise<User> {
@@ -61,35 +74,48 @@ export async function getUser(app: App, actor: Actor, input: { userId: string })
 }
 
 /** Changes the name and the address; what is absent or null stays as it is. */
-export async function updateUser(
-  app: App,
-  actor: Actor,
-  input: { userId: string; name?: string | null; email?: string | null },
-): Promise<User> {
+export async function updateUser(app: App, actor: Actor, input: UserChanges): Promise<User> {
+  return userOf(app, actor, await changeUser(app, actor, input))
+}
+
+/** The same, as a row. */
+export async function changeUser(app: App, actor: Actor, input: UserChanges): Promise<UserRow> {
   requirePermission(actor, 'users:write')
   const changes = {
     name: changed(input.name, (name) => checkName(name, '')),
     email: changed(input.email, (email) => checkEmail(email)),
   }
-  const row = await transact(app, async ({ tx, audit }) => {
+  return transact(app, async ({ tx, audit }) => {
     const user = await tx.users.lock(actor.organizationId, input.userId)
     if (!user) return refuse(noSuchUser())
+    const conflict = editedMeanwhile(editableOf(user), input.ifMatch)
+    if (conflict) return refuse(conflict)
     const name = changes.name === '' ? user.username : changes.name
     await tx.users.update(actor.organizationId, user.id, withoutUndefined({ name, email: changes.email }))
     const data = { name: name !== undefined, email: changes.email !== undefined }
     audit({ organizationId: actor.organizationId, event: 'user.updated', actor, userId: user.id, data })
     return { ...user, ...withoutUndefined({ name, email: changes.email }) }
   })
-  return userOf(app, actor, row)
+}
+
+/** What an edit changes of a user, for its revision; memberships and codes have edits of their own. */
+export function editableOf({ id, name, email }: Pick<UserRow, 'id' | 'name' | 'email'>) {
+  return { id, name, email }
 }
 
 /** Deletes a user for good, with memberships and tokens; open sessions are denied, ended ones stay readable. */
-export async function deleteUser(app: App, actor: Actor, input: { userId: string }): Promise<void> {
+export async function deleteUser(
+  app: App,
+  actor: Actor,
+  input: { userId: string; ifMatch?: string | undefined },
+): Promise<void> {
   requirePermission(actor, 'users:write')
   const { organizationId } = actor
   await transact(app, async (unit) => {
     const user = await unit.tx.users.lock(organizationId, input.userId)
     if (!user) return refuse(noSuchUser())
+    const conflict = editedMeanwhile(editableOf(user), input.ifMatch)
+    if (conflict) return refuse(conflict)
     await unit.tx.members.deleteOfUser(organizationId, user.id)
     await revokeTokensOf(app, unit, actor, { userIds: [user.id], reason: 'user_deleted' })
     await unit.tx.limits.deleteOfUser(organizationId, user.id)

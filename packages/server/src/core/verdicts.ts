@@ -41,7 +41,7 @@ export function numberMac(app: App, sid: string, number: string): string {
 
 /** A session as the API shows it. */
 export function viewOf(app: App, row: SessionRow, number?: string): SessionView {
-  const { state, reason } = trusted(app, row)
+  const { state, reason } = trustedState(app, row)
   return {
     id: row.sid,
     state: publicState(state),
@@ -57,14 +57,18 @@ function publicState(state: string): SessionState {
   return state === 'pending' || state === 'approved' ? state : 'denied'
 }
 
-function trusted(app: App, row: SessionRow): { state: string; reason: string } {
+/** What a verdict is judged by. */
+type Judged = Parameters<typeof stateOf>[1] & Parameters<typeof verdictMac>[1] & Pick<SessionRow, 'verdict_mac'>
+
+/** The state at this moment, in the words of the row; one that says approved without a right MAC is denied. */
+export function trustedState(app: App, row: Judged): { state: string; reason: string } {
   const current = stateOf(app, row)
   if (current.state !== 'approved') return current
   return isForged(app, row) ? { state: 'denied', reason: 'tampered' } : current
 }
 
 /** Whether a session says that it is approved without the server having approved it. */
-export function isForged(app: App, row: SessionRow): boolean {
+export function isForged(app: App, row: Judged): boolean {
   if (stateOf(app, row).state !== 'approved') return false
   const { verdict_mac, approved_at } = row
   return verdict_mac === null || approved_at === null || !sameSecret(verdict_mac, verdictMac(app, row, approved_at))

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -32,6 +33,16 @@ const update = statement<CodeFailuresRow>()((db, value) =>
     .where('owner_id', '=', value('owner_id')),
 )
 
+const endLock = statement<Owner & { now: number }>()((db, value) =>
+  db
+    .updateTable('code_failures')
+    .set({ bypass_codes: 0, otps: 0, locked_until: 0 })
+    .where('organization_id', '=', value('organizationId'))
+    .where('owner_id', '=', value('ownerId'))
+    .where('locked_until', '>', value('now'))
+    .returning('owner_id'),
+)
+
 /** Wrong codes in a row, by user. */
 export const codeFailures = (run: Run) => ({
   /** The counters of a user, locked until the unit ends. */
@@ -42,6 +53,25 @@ export const codeFailures = (run: Run) => ({
   },
 
   update: (row: CodeFailuresRow) => run(update(row)),
+
+  /** False when no lock holds at the moment. */
+  endLock: async (organizationId: string, ownerId: string, now: number): Promise<boolean> =>
+    (await run(endLock({ organizationId, ownerId, now }))).length === 1,
+
+  /** Whose codes are locked at the moment, of these owners, and until when. By pairs, as users are found. */
+  locksOf: (organizationId: string, ownerIds: string[], now: number) => {
+    const pairs = sql.join(ownerIds.map((id) => sql`(${organizationId}, ${id})`))
+    const isTheirs = sql<boolean>`(organization_id, owner_id) in (values ${pairs})`
+    return run(
+      query((db) =>
+        db
+          .selectFrom('code_failures')
+          .select(['owner_id', 'locked_until'])
+          .where(isTheirs)
+          .where('locked_until', '>', now),
+      ),
+    )
+  },
 
   delete: (organizationId: string, ownerId: string) =>
     run(

@@ -1,14 +1,11 @@
+import { isNamed, type NamePage } from './pages.ts'
+import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 import type { UserRow } from './users.ts'
 
 type Key = { organizationId: string; domainId: string; userId: string }
 
-export interface MemberRow {
-  organization_id: string
-  domain_id: string
-  user_id: string
-  user_created_at: number
-}
+export type MemberRow = Schema['members']
 
 const findUser = statement<Key>()((db, value) =>
   db
@@ -137,6 +134,21 @@ export const members = (run: Run) => ({
           )
           .orderBy('created_at')
           .orderBy('id'),
+      ),
+    ),
+
+  /** The ids of a part of a domain's members, in the order of their names' keys. */
+  listIdsByName: (organizationId: string, domainId: string, page: NamePage) =>
+    run(
+      query((db) =>
+        db
+          .selectFrom('members')
+          .select(['user_id', 'username_key'])
+          .where('organization_id', '=', organizationId)
+          .where('domain_id', '=', domainId)
+          .where(isNamed('username_key', page))
+          .orderBy('username_key')
+          .limit(page.limit),
       ),
     ),
 

@@ -119,6 +119,8 @@ interface MembersTable {
   user_id: string
   /** the user's, repeated here so that a domain's list is one index walk */
   user_created_at: number
+  /** the user's, for the same reason; names never change */
+  username_key: string
 }
 
 /** One row a token, for good: once revoked or expired it is a tombstone without secrets. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
+import { listSessions } from './session-lists.ts'
 import { batch, query, type Run, statement } from './statement.ts'
 
 export type SessionRow = Schema['sessions']
@@ -143,6 +144,8 @@ export const sessions = (run: Run) => ({
 
   lock: async (organizationId: string, sid: string): Promise<SessionRow | undefined> =>
     (await run(lock({ organizationId, sid })))[0],
+
+  list: listSessions(run),
 
   /** How many requests of a token wait for an answer. */
   countPending: async (organizationId: string, tid: string, now: number): Promise<number> =>

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
+import { listTokens } from './token-lists.ts'
 
 export type TokenRow = Schema['tokens']
 
@@ -281,6 +282,8 @@ export const tokens = (run: Run) => ({
 
   /** Whoever types a code does not say whose it is either. */
   findByCode: async (codeIndex: string): Promise<PendingToken | undefined> => (await run(findByCode({ codeIndex })))[0],
+
+  list: listTokens(run),
 
   /** Throws when the member has a live token already. */
   insert: (row: NewToken) => run(insert(row)),

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { isNamed, type NamePage } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
 
@@ -49,6 +50,27 @@ export const users = (run: Run) => ({
     const isWanted = sql<boolean>`(organization_id, username_key) in (values ${pairs})`
     return run(query((db) => db.selectFrom('users').selectAll().where(isWanted)))
   },
+
+  /** Those of these ids who exist, in any order; by pairs for the same reason. */
+  findMany: (organizationId: string, userIds: string[]): Promise<UserRow[]> => {
+    const pairs = sql.join(userIds.map((id) => sql`(${organizationId}, ${id})`))
+    const isWanted = sql<boolean>`(organization_id, id) in (values ${pairs})`
+    return run(query((db) => db.selectFrom('users').selectAll().where(isWanted)))
+  },
+
+  /** A part of the organization's users, in the order of their names' keys. */
+  listByName: (organizationId: string, page: NamePage): Promise<UserRow[]> =>
+    run(
+      query((db) =>
+        db
+          .selectFrom('users')
+          .selectAll()
+          .where('organization_id', '=', organizationId)
+          .where(isNamed('username_key', page))
+          .orderBy('username_key')
+          .limit(page.limit),
+      ),
+    ),
 
   /** Page N of the organization's users in the order of their creation. */
   list: (organizationId: string, page: { limit: number; offset: number }): Promise<UserRow[]> =>

@@ -6,8 +6,12 @@ import * as bypassCodes from './bypass-codes.ts'
 import * as domainImages from './domain-images.ts'
 import * as domains from './domains.ts'
 import * as hardware from './hardware.ts'
+import * as members from './members.ts'
 import type { Operation } from './operation.ts'
 import * as organization from './organization.ts'
+import * as sessions from './sessions.ts'
+import * as tokens from './tokens.ts'
+import * as users from './users.ts'
 
 /** Where an operation is found and what it takes; core asks for the permission, the table only says so. */
 export type AdminRoute = readonly [OpenRoute['method'], string, Permission, Operation]
@@ -24,6 +28,30 @@ export const adminTable: AdminRoute[] = [
   ['DELETE', 'domains/:domainId', 'domains:write', domains.remove],
   ['PUT', 'domains/:domainId/image', 'domains:write', domainImages.replace],
   ['DELETE', 'domains/:domainId/image', 'domains:write', domainImages.remove],
+
+  ['GET', 'users', 'users:read', users.list],
+  ['POST', 'users', 'users:write', users.create],
+  ['GET', 'users/:userId', 'users:read', users.show],
+  ['PATCH', 'users/:userId', 'users:write', users.update],
+  ['DELETE', 'users/:userId', 'users:write', users.remove],
+  ['POST', 'users/:userId/unlock', 'users:write', users.unlock],
+
+  ['GET', 'domains/:domainId/members', 'users:read', members.list],
+  ['PUT', 'domains/:domainId/members/:userId', 'members:write', members.add],
+  ['DELETE', 'domains/:domainId/members/:userId', 'members:write', members.remove],
+
+  ['GET', 'tokens', 'tokens:list', tokens.list],
+  ['GET', 'users/:userId/tokens', 'tokens:list', tokens.listOfUser],
+  ['GET', 'domains/:domainId/members/:userId/token', 'tokens:list', tokens.show],
+  ['PUT', 'domains/:domainId/members/:userId/token', 'tokens:write', tokens.create],
+  ['DELETE', 'domains/:domainId/members/:userId/token', 'tokens:write', tokens.remove],
+  ['GET', 'domains/:domainId/members/:userId/token/code', 'tokens:read', tokens.showCode],
+  ['POST', 'domains/:domainId/members/:userId/token/reissue', 'tokens:write', tokens.reissue],
+  ['POST', 'domains/:domainId/members/:userId/token/resume', 'tokens:write', tokens.resume],
+
+  ['GET', 'sessions', 'sessions:list', sessions.list],
+  ['GET', 'sessions/:sessionId', 'sessions:list', sessions.show],
+  ['DELETE', 'sessions/:sessionId', 'sessions:cancel', sessions.cancel],
 
   ['GET', 'users/:userId/bypass-codes', 'bypass-codes:read', bypassCodes.list],
   ['POST', 'users/:userId/bypass-codes', 'bypass-codes:write', bypassCodes.create],

@@ -61,20 +61,26 @@ const columns = [
   `alter table domains add column bypass_counts_as_unlock bigint not null default 0`,
   `alter table domains add column allowed_networks text not null default '[]'`,
   `alter table domains add column activation_code_minutes bigint`,
+  `alter table members add column username_key text not null default ''`,
+  `update members set username_key = (select users.username_key from users
+    where users.organization_id = members.organization_id and users.id = members.user_id)`,
 ]
 
 const indexes = [
   `create index user_limits_old on user_limits (since)`,
   `create index replies_changes on replies (created_at) where sid = ''`,
   `create index api_keys_order on api_keys (organization_id, created_at, id)`,
+  `create index members_name on members (organization_id, domain_id, username_key)`,
   `create index domains_order on domains (organization_id, created_at, id)`,
   `create index tokens_order on tokens (organization_id, created_at, tid)`,
   `create index tokens_domain on tokens (organization_id, domain_id, created_at, tid)`,
+  `create index tokens_state on tokens (organization_id, state, created_at, tid)`,
+  `create index tokens_domain_state on tokens (organization_id, domain_id, state, created_at, tid)`,
   `create index tokens_user_order on tokens (organization_id, user_id, created_at, tid)`,
   `create index sessions_order on sessions (organization_id, created_at, sid)`,
   `create index sessions_domain on sessions (organization_id, domain_id, created_at, sid)`,
   `create index sessions_user on sessions (organization_id, user_id, created_at, sid)`,
-  `create index sessions_waiting on sessions (organization_id, created_at, sid) where state = 'pending'`,
+  `create index sessions_state on sessions (organization_id, state, created_at, sid)`,
   `create index audit_events_order on audit_events (organization_id, at, chain, seq)`,
   `create index audit_events_event on audit_events (organization_id, event, at, chain, seq)`,
   `create index audit_events_user on audit_events (organization_id, user_id, at, chain, seq) where user_id is not null`,

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { after, before, it } from 'node:test'
+import { onEveryEngine } from '../support/engines.ts'
+import { writeEvents } from '../support/events.ts'
+import { planOf } from '../support/plans.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { sql } from '../support/sql.ts'
+import { watchStatements } from '../support/statements.ts'
+
+onEveryEngine((engine) => {
+  let server: TestServer
+  before(async () => {
+    server = await startTestServer(engine)
+    for (const userId of [server.acme.alice, server.acme.bob]) await writeEvents(server, 6_000, { userId })
+    if (engine.name === 'postgres') await sql(server.database, 'analyze')
+  })
+  after(() => server.stop())
+
+  /** The plans of what a request reads of a table. */
+  async function plansOf(path: string, table: string): Promise<string[]> {
+    const watched = watchStatements()
+    const response = await fetch(`${server.apiUrl}/admin/v1/${path}`, {
+      headers: { authorization: `Bearer ${server.acme.apiKey}` },
+    })
+    assert.equal(response.status, 200, await response.text())
+    watched.stop()
+    const texts = watched.texts.filter((text) => text.startsWith('select') && text.includes(`"${table}"`))
+    return Promise.all([...new Set(texts)].map((text) => planOf(server, text)))
+  }
+
+  it('every filter of the audit log enters an index and leaves it in order: nothing is sorted, nothing is scanned', async () => {
+    const { alice, domainId } = server.acme
+    const after = `after=${Buffer.from(JSON.stringify([server.clock.now(), 99, 5])).toString('base64url')}`
+    const cases: Record<string, RegExp> = {
+      'audit?': /audit_events_order/,
+      [`audit?user=${alice}`]: /audit_events_user/,
+      'audit?event=test.common': /audit_events_event/,
+      'audit?actor=somebody': /audit_events_actor/,
+      [`audit?domain=${domainId}`]: /audit_events_domain/,
+      [`audit?user=${alice}&session=${alice}&event=test.common`]: /audit_events_user/,
+      [`audit?domain=${domainId}&event=test.rare`]: /audit_events_event/,
+      'audit/export?': /audit_events_order/,
+    }
+    for (const [path, index] of Object.entries(cases)) {
+      for (const time of ['', '&since=2027-01-01T00:00:00Z&until=2027-02-01T00:00:00Z']) {
+        for (const place of path.includes('export') ? [''] : ['', `&${after}`]) {
+          const plans = await plansOf(path + time + place, 'audit_events')
+          assert.ok(plans.length > 0, path)
+          for (const plan of plans) {
+            assert.match(plan, index, path + time + place)
+            assert.doesNotMatch(plan, /Seq Scan|Sort|SCAN|TEMP B-TREE/, plan)
+          }
+        }
+      }
+    }
+  })
+})
