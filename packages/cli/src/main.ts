@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander'
+import { adminCommand } from './admin.ts'
+import { apiKeyCommand } from './api-key.ts'
 import { auditCommand } from './audit.ts'
 import { deviceCommand } from './device.ts'
 import { domainCommand } from './domain.ts'
@@ -15,6 +17,8 @@ const program = new Command('countersign')
   .addCommand(orgCommand())
   .addCommand(domainCommand())
   .addCommand(importCommand())
+  .addCommand(adminCommand())
+  .addCommand(apiKeyCommand())
   .addCommand(deviceCommand())
   .addCommand(auditCommand())
   .addHelpText(

@@ -21,13 +21,23 @@ export const apiErrors = {
     about: 'The organization has a hardware token with this serial number.',
   },
   'api.error.conflict.hardware': { status: 400, about: 'The hardware token is another user’s: take it away first.' },
+  'api.error.conflict.lastowner': {
+    status: 400,
+    about: 'The last owner who is not disabled stays one: make somebody else an owner first.',
+  },
   'api.error.conflict.email': { status: 400, about: 'An administrator of the organization has this address.' },
   'api.error.limit.bypasscodes': {
     status: 400,
     about: 'The user has five bypass codes that can still be used: delete one first.',
   },
-  'api.error.unauthorized': { status: 401, about: 'The API key is missing, wrong, expired or revoked.' },
-  'api.error.forbidden': { status: 403, about: 'The API key may not do this: its scope lacks the permission.' },
+  'api.error.unauthorized': {
+    status: 401,
+    about: 'The API key is missing, wrong, expired or revoked; or the administrator’s session or sign-in link is.',
+  },
+  'api.error.forbidden': {
+    status: 403,
+    about: 'The API key’s scope, or the administrator’s role, lacks the permission.',
+  },
   'api.error.forbidden.bypasscode': { status: 403, about: 'Bypass codes are switched off in this domain.' },
   'api.error.forbidden.otp': { status: 403, about: 'One-time passwords are switched off in this domain.' },
   'api.error.notfound': { status: 404, about: 'There is nothing at this address.' },

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import type { KeyUses } from './core/key-uses.ts'
 import type { Limits } from './core/limits.ts'
 import type { Secrets } from './core/secrets.ts'
 import type { PublicKeys } from './core/signed-messages.ts'
@@ -17,6 +18,7 @@ export interface App {
   secrets: Secrets
   events: Events
   limits: Limits
+  keyUses: KeyUses
   publicKeys: PublicKeys
   polls: Polls
   /** milliseconds since 1970 */

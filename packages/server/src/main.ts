@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Logger, pino } from 'pino'
 import type { App } from './app.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
+import { writeKeyUses } from './core/key-uses.ts'
 import { openLimits } from './core/limits.ts'
 import { openSecrets } from './core/secrets.ts'
 import { sweepOld, sweepSessions } from './core/sweeper.ts'
@@ -15,11 +16,20 @@ import { holdServerLock, isMissing, openEngine } from './storage/engines/open.ts
 import { isInUse, openStorage, type Storage } from './storage/storage.ts'
 
 // What the command line does on the server's own machine goes through these, as an operator.
+export type { Actor } from './core/actors.ts'
+export {
+  createAdministrator,
+  createSignInLink,
+  findAdministrator,
+  listAdministrators,
+  updateAdministrator,
+} from './core/administrators.ts'
 export { noteHeads, verifyAudit } from './core/audit.ts'
 export { createDomain } from './core/domains.ts'
 export { ApiError } from './core/errors.ts'
 export { type PskcKeys, readHardwareFile } from './core/hardware-files/index.ts'
 export { importHardwareTokens } from './core/hardware-import.ts'
+export { createApiKey, listApiKeys, revokeApiKey, rotateApiKey } from './core/managed-api-keys.ts'
 export { addMember } from './core/members.ts'
 export { createOrganization, hasOrganizations, operatorOf } from './core/organizations.ts'
 export { createToken } from './core/tokens.ts'
@@ -47,6 +57,7 @@ const serverWaitMs = 5_000
 const commandWaitMs = 10_000
 const sessionSweepMs = 10_000
 const oldSweepMs = 60_000
+const keyUsesMs = 60_000
 
 /** Opens the database and the keys for a short command beside a running server, or instead of one. */
 export function openForCommand(config: Config, world: World = {}): Promise<Opened> {
@@ -94,6 +105,7 @@ async function serve(config: Config, world: World & { log: Logger }, lock?: { re
         for (const timer of timers) clearInterval(timer)
         app.events.stop()
         await Promise.all(listeners.map((listener) => listener.close()))
+        await writeKeyUses(app).catch((error) => log.warn({ err: error }, 'the last uses of API keys are lost'))
         await opened.close()
         lock?.release()
       },
@@ -124,6 +136,7 @@ async function openApp(
       secrets: await openSecrets(opened, config.keyring, now()),
       events: events(storage),
       limits: openLimits(now),
+      keyUses: new Map(),
       publicKeys: new Map(),
       polls: openPolls(),
       now,
@@ -176,7 +189,7 @@ function startSweeper(app: App): NodeJS.Timeout[] {
       running = false
     }, ms).unref()
   }
-  return [every(sessionSweepMs, sweepSessions), every(oldSweepMs, sweepOld)]
+  return [every(sessionSweepMs, sweepSessions), every(oldSweepMs, sweepOld), every(keyUsesMs, writeKeyUses)]
 }
 
 /** Phones sign for the origin they were activated under; under another one they cannot answer. */

@@ -36,34 +36,37 @@ export interface OperatorActor {
 /** Someone who may use the management functions. */
 export type Actor = ApiKeyActor | AdministratorActor | OperatorActor
 
-export type Permission =
-  | 'ping'
-  | 'organization:read'
-  | 'organization:write'
-  | 'domains:read'
-  | 'domains:write'
-  | 'users:read'
-  | 'users:write'
-  | 'members:write'
+/** All that can be asked for. */
+export const permissions = [
+  'ping',
+  'organization:read',
+  'organization:write',
+  'domains:read',
+  'domains:write',
+  'users:read',
+  'users:write',
+  'members:write',
   /** which tokens there are and on what devices */
-  | 'tokens:list'
+  'tokens:list',
   /** with the pending code, which is a credential */
-  | 'tokens:read'
-  | 'tokens:write'
-  | 'sessions:create'
-  | 'sessions:read'
-  | 'sessions:list'
-  | 'sessions:cancel'
+  'tokens:read',
+  'tokens:write',
+  'sessions:create',
+  'sessions:read',
+  'sessions:list',
+  'sessions:cancel',
   /** with the codes, which are credentials */
-  | 'bypass-codes:read'
-  | 'bypass-codes:write'
-  | 'hardware:read'
-  | 'hardware:write'
-  | 'api-keys:read'
-  | 'api-keys:write'
-  | 'administrators:read'
-  | 'administrators:write'
-  | 'audit:read'
+  'bypass-codes:read',
+  'bypass-codes:write',
+  'hardware:read',
+  'hardware:write',
+  'api-keys:read',
+  'api-keys:write',
+  'administrators:read',
+  'administrators:write',
+  'audit:read',
+] as const
+export type Permission = (typeof permissions)[number]
 
 const authentication: Permission[] = ['ping', 'sessions:create', 'sessions:read', 'sessions:cancel']
 const reading: Permission[] = [
@@ -112,6 +115,15 @@ export function requirePermission(actor: Actor, permission: Permission, domainId
   if (domainId === undefined || !actor.domainIds.includes(domainId)) {
     throw new ApiError('api.error.forbidden', 'This API key may act only in the domains that it is bound to.')
   }
+}
+
+/** Throws `api.error.forbidden` if a key of that scope could do what the actor may not. */
+export function requireNoMoreThan(actor: Actor, scope: Scope): void {
+  const grants = grantsOfScope[scope]
+  const excess = permissions.find((one) => (grants === 'everything' || grants.has(one)) && !mayAnywhere(actor, one))
+  if (excess === undefined) return
+  const message = `${nameOf(actor)} may have nothing to do with a key that can do more: ${excess}.`
+  throw new ApiError('api.error.forbidden', message)
 }
 
 /** Whether the actor's scope or role has this permission, in whatever domain. */

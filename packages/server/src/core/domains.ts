@@ -17,7 +17,7 @@ import {
 } from './domain-fields.ts'
 import { ApiError } from './errors.ts'
 import { type List, type ListInput, listOf, readPage } from './lists.ts'
-import { editedMeanwhile } from './revisions.ts'
+import { differences, editedMeanwhile } from './revisions.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
@@ -177,13 +177,4 @@ async function removeMembers(app: App, unit: Unit, actor: Actor, domainId: strin
 function withRevision(was: DomainRow, is: DomainRow): DomainRow {
   const concernsPhones = policyColumns.some((column) => was[column] !== is[column])
   return concernsPhones ? { ...is, policy_rev: was.policy_rev + 1 } : is
-}
-
-/** What an auditor reads of a change: each member that is another now, with what it was. */
-function differences(was: ManagedDomain, is: ManagedDomain): Record<string, { was: unknown; is: unknown }> {
-  const before = new Map(Object.entries(was))
-  const changed = Object.entries(is).filter(
-    ([name, value]) => JSON.stringify(before.get(name)) !== JSON.stringify(value),
-  )
-  return Object.fromEntries(changed.map(([name, value]) => [name, { was: before.get(name), is: value }]))
 }

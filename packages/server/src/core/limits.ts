@@ -4,6 +4,8 @@ export interface Limits {
   activationFailures: Backoff
   /** failed activations by typed code, of everybody: 100 a second */
   activationFailuresOfAll: FailureWindow
+  /** failed attempts of one address to sign in as an administrator: 20 in 10 minutes */
+  signInFailures: FailureWindow
   /** malformed, unknown and badly signed messages of one address: 120 a minute */
   deviceFailures: FailureWindow
   /** validly signed messages of one token: 60 a minute */
@@ -65,6 +67,7 @@ export function openLimits(now: () => number): Limits {
   return {
     activationFailures: backoff(now, { max: 30, windowMs: 10 * minuteMs, pauseMaxMs: 60 * minuteMs }),
     activationFailuresOfAll: failureWindow(now, { max: 100, windowMs: 1_000 }),
+    signInFailures: failureWindow(now, { max: 20, windowMs: 10 * minuteMs }),
     deviceFailures: failureWindow(now, { max: 120, windowMs: minuteMs }),
     signedMessages: window(now, { max: 60, windowMs: minuteMs }),
     addressTurns: turns(),

@@ -15,3 +15,12 @@ export function editedMeanwhile(object: object, ifMatch: string | undefined): Ap
   const message = 'Somebody has changed this meanwhile. Read it again, and send the new ETag in If-Match.'
   return new ApiError('api.error.preconditionfailed', message)
 }
+
+/** What an auditor reads of a change: each member that is another now, with what it was. */
+export function differences(was: object, is: object): Record<string, { was: unknown; is: unknown }> {
+  const before = new Map(Object.entries(was))
+  const changed = Object.entries(is).filter(
+    ([name, value]) => JSON.stringify(before.get(name)) !== JSON.stringify(value),
+  )
+  return Object.fromEntries(changed.map(([name, value]) => [name, { was: before.get(name), is: value }]))
+}

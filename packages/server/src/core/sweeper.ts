@@ -22,6 +22,7 @@ const oldSteps: Step[] = [
   ({ tx }, { now }) => tx.sessions.endSpent(now() - approvalValidMs, batch, now()),
   ({ tx }, { now }) => tx.sessions.deleteOld(now() - sessionRetentionMs, batch),
   ({ tx }, { now }) => tx.activations.deleteOld(now(), batch),
+  ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), batch),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - changeReplyLifeMs, batch, 'changes'),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - answerReplyLifeMs, batch, 'all'),
   ({ tx }, { now }) => tx.limits.deleteOldNames(now() - nameFailuresLifeMs, batch),

@@ -1,4 +1,6 @@
 import { activations } from './activations.ts'
+import { administratorSessions } from './administrator-sessions.ts'
+import { administrators } from './administrators.ts'
 import { apiKeys } from './api-keys.ts'
 import { audit } from './audit.ts'
 import { bypassCodes } from './bypass-codes.ts'
@@ -20,12 +22,14 @@ import { users } from './users.ts'
 
 /**
  * One repository a noun. Every method takes the organization first, but for those that find out whose something is (an API
- * key by its hash, a code by its index, a token by its tid, an activation by its aid), what a device asks about tokens of
+ * key by its hash, a session by its cookie’s, a sign-in link, a code by its index, a token by its tid, an activation by its aid), what a device asks about tokens of
  * several organizations, the sweepers, the verifier, and the keys of the installation.
  */
 function repositories(run: Run) {
   return {
     activations: activations(run),
+    administratorSessions: administratorSessions(run),
+    administrators: administrators(run),
     apiKeys: apiKeys(run),
     audit: audit(run),
     bypassCodes: bypassCodes(run),

@@ -20,6 +20,11 @@ const kept: [table: string, values: string, lifeMs: number][] = [
     `whose || n, '', '', '', 0, ?`,
     0,
   ],
+  [
+    'administrator_sessions (hash, organization_id, administrator_id, created_at, seen_at, expires_at)',
+    `whose || n, '', '', 0, 0, ?`,
+    0,
+  ],
   [replies, `whose, 'change', 'j' || n, '', '', 200, '', ?`, 11 * minuteMs],
   [replies, `whose, 'answer', 'j' || n, 's', '', 200, '', ?`, 2 * dayMs],
 ]

@@ -45,44 +45,69 @@ export interface Operation extends Description {
   query?: TObject
   body?: TSchema
   bodyBytesMax?: number
-  /** Reads, checks and does it. */
-  answer(app: App, actor: Actor, request: Incoming): Promise<unknown>
+  /** Reads, checks and does it. There is no actor where the table asks for no credentials. */
+  answer(app: App, actor: Actor | undefined, request: Incoming): Promise<unknown>
 }
 
-interface Definition<Query extends TProperties, Body extends TSchema> extends Description {
+interface Input<Query extends TProperties, Body extends TSchema> extends Description {
   query?: Query
   /** a body of JSON */
   body?: Body
-  handle(app: App, actor: Actor, request: AdminRequest<Static<TObject<Query>>, Static<Body>>): Promise<unknown>
+}
+
+type Checked<Query extends TProperties, Body extends TSchema> = AdminRequest<Static<TObject<Query>>, Static<Body>>
+
+interface Definition<Query extends TProperties, Body extends TSchema> extends Input<Query, Body> {
+  handle(app: App, actor: Actor, request: Checked<Query, Body>): Promise<unknown>
+}
+
+interface OpenDefinition<Query extends TProperties, Body extends TSchema> extends Input<Query, Body> {
+  handle(app: App, request: Checked<Query, Body>): Promise<unknown>
 }
 
 /** Declares an operation: its request is checked by the very schemas that the OpenAPI document shows. */
-export function operation<Query extends TProperties = Record<never, never>, Body extends TSchema = TSchema>(
-  definition: Definition<Query, Body>,
-): Operation {
-  const { handle, query = {}, body, ...description } = definition
-  const querySchema = closed(query)
-  const judgeQuery: Judge = Compile(querySchema)
-  const judgeBody: Judge | undefined = body && Compile(body)
+export function operation<Query extends TProperties = Record<never, never>, Body extends TSchema = TSchema>({
+  handle,
+  ...input
+}: Definition<Query, Body>): Operation {
+  const { description, read } = reading(input)
   return {
     ...description,
-    query: querySchema,
-    ...(body && { body }),
-    answer: (app, actor, request) =>
-      handle(app, actor, {
-        id: (name) => pathId(request, name),
-        // The judges have just found that it is what the schemas say.
-        query: readQuery(request.query, querySchema, judgeQuery) as Static<TObject<Query>>,
-        body: (definition.consumes ? undefined : checked(request.text, judgeBody)) as Static<Body>,
-        bytes: request.bytes ?? new Uint8Array(),
-        ifMatch: ifMatchOf(request),
-        clientAddress: request.clientAddress,
-        headers: request.headers,
-        get signal() {
-          return request.signal
-        },
-      }),
+    async answer(app, actor, request) {
+      if (!actor) throw new Error('an operation was reached that only openOperation() makes')
+      return handle(app, actor, read(request))
+    },
   }
+}
+
+/** The same for whoever sends it, without credentials. */
+export function openOperation<Query extends TProperties = Record<never, never>, Body extends TSchema = TSchema>({
+  handle,
+  ...input
+}: OpenDefinition<Query, Body>): Operation {
+  const { description, read } = reading(input)
+  return { ...description, answer: async (app, _nobody, request) => handle(app, read(request)) }
+}
+
+function reading<Query extends TProperties, Body extends TSchema>(input: Input<Query, Body>) {
+  const { query, body, ...description } = input
+  const querySchema = closed(query ?? {})
+  const judgeQuery: Judge = Compile(querySchema)
+  const judgeBody: Judge | undefined = body && Compile(body)
+  const read = (request: Incoming): Checked<Query, Body> => ({
+    id: (name) => pathId(request, name),
+    // The judges have just found that it is what the schemas say.
+    query: readQuery(request.query, querySchema, judgeQuery) as Static<TObject<Query>>,
+    body: (input.consumes ? undefined : checked(request.text, judgeBody)) as Static<Body>,
+    bytes: request.bytes ?? new Uint8Array(),
+    ifMatch: ifMatchOf(request),
+    clientAddress: request.clientAddress,
+    headers: request.headers,
+    get signal() {
+      return request.signal
+    },
+  })
+  return { description: { ...description, query: querySchema, ...(body && { body }) }, read }
 }
 
 /** An object that has these members and no others. */

@@ -1,5 +1,7 @@
 import type { Permission } from '../../core/actors.ts'
 import { Answer, type OpenRoute } from '../route.ts'
+import * as administrators from './administrators.ts'
+import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import { authenticateAdmin } from './authenticate.ts'
 import * as bypassCodes from './bypass-codes.ts'
@@ -9,15 +11,23 @@ import * as hardware from './hardware.ts'
 import * as members from './members.ts'
 import type { Operation } from './operation.ts'
 import * as organization from './organization.ts'
+import * as session from './session.ts'
 import * as sessions from './sessions.ts'
 import * as tokens from './tokens.ts'
 import * as users from './users.ts'
 
-/** Where an operation is found and what it takes; core asks for the permission, the table only says so. */
-export type AdminRoute = readonly [OpenRoute['method'], string, Permission, Operation]
+/**
+ * Where an operation is found and what it takes; core asks for the permission, the table only says so. `null` is for whoever
+ * sends it, without credentials, and `anyone` for whoever has any.
+ */
+export type AdminRoute = readonly [OpenRoute['method'], string, Permission | 'anyone' | null, Operation]
 
 /** The management API as a whole: every route with its permission (docs/specs/admin-api.md, /openapi.json). */
 export const adminTable: AdminRoute[] = [
+  ['POST', 'session', null, session.create],
+  ['GET', 'session', 'anyone', session.show],
+  ['DELETE', 'session', 'anyone', session.remove],
+
   ['GET', 'organization', 'organization:read', organization.show],
   ['PATCH', 'organization', 'organization:write', organization.update],
 
@@ -68,17 +78,31 @@ export const adminTable: AdminRoute[] = [
   ['PUT', 'users/:userId/hardware/:hardwareId', 'hardware:write', hardware.assign],
   ['DELETE', 'users/:userId/hardware/:hardwareId', 'hardware:write', hardware.unassign],
 
+  ['GET', 'api-keys', 'api-keys:read', apiKeys.list],
+  ['POST', 'api-keys', 'api-keys:write', apiKeys.create],
+  ['GET', 'api-keys/:keyId', 'api-keys:read', apiKeys.show],
+  ['PATCH', 'api-keys/:keyId', 'api-keys:write', apiKeys.update],
+  ['DELETE', 'api-keys/:keyId', 'api-keys:write', apiKeys.revoke],
+  ['POST', 'api-keys/:keyId/rotate', 'api-keys:write', apiKeys.rotate],
+
+  ['GET', 'administrators', 'administrators:read', administrators.list],
+  ['POST', 'administrators', 'administrators:write', administrators.create],
+  ['GET', 'administrators/:administratorId', 'administrators:read', administrators.show],
+  ['PATCH', 'administrators/:administratorId', 'administrators:write', administrators.update],
+  ['DELETE', 'administrators/:administratorId', 'administrators:write', administrators.remove],
+  ['POST', 'administrators/:administratorId/sign-in-link', 'administrators:write', administrators.createLink],
+
   ['GET', 'audit', 'audit:read', audit.list],
   ['GET', 'audit/export', 'audit:read', audit.exported],
 ]
 
 /** The table as routes of the API listener. */
-export const adminRoutes: OpenRoute[] = adminTable.map(([method, path, , operation]) => ({
+export const adminRoutes: OpenRoute[] = adminTable.map(([method, path, permission, operation]) => ({
   method,
   path: `/admin/v1/${path}`,
   ...(operation.bodyBytesMax && { bodyBytesMax: operation.bodyBytesMax }),
   async enter(app, request) {
-    const actor = await authenticateAdmin(app, request)
+    const actor = permission === null ? undefined : await authenticateAdmin(app, request, method)
     return async () => answerOf(operation, await operation.answer(app, actor, request))
   },
 }))
