@@ -2,10 +2,13 @@ import { Command, CommanderError } from 'commander'
 import { adminCommand } from './admin.ts'
 import { apiKeyCommand } from './api-key.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommand } from './backup.ts'
 import { deviceCommand } from './device.ts'
 import { domainCommand } from './domain.ts'
 import { importCommand } from './import.ts'
+import { keysCommand } from './keys.ts'
 import { orgCommand } from './org.ts'
+import { restoreCommand } from './restore.ts'
 import { serveCommand } from './serve.ts'
 
 // Whatever this process creates (database, keyring, credentials) is its owner's alone.
@@ -21,6 +24,9 @@ const program = new Command('countersign')
   .addCommand(apiKeyCommand())
   .addCommand(deviceCommand())
   .addCommand(auditCommand())
+  .addCommand(backupCommand())
+  .addCommand(restoreCommand())
+  .addCommand(keysCommand())
   .addHelpText(
     'after',
     '\nSettings come from the environment, all with the prefix COUNTERSIGN_; see docs/configuration.md.',

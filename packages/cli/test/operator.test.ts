@@ -12,11 +12,14 @@ import { dump } from '../../server/test/support/sql.ts'
 const needy = [
   ['audit', 'verify'],
   ['audit', 'head', '--json'],
+  ['backup', '--to', '/nowhere/one.backup'],
+  ['keys', 'list'],
+  ['keys', 'rotate'],
   ['domain', 'create', '--org', '1'.repeat(40), '--name', 'VPN'],
 ]
 
 onEveryEngine((engine) => {
-  it('on a database that is not there, or is empty, every command but serve and org create says so and creates nothing', async (context) => {
+  it('on a database that is not there, or is empty, every command but serve, org create and restore says so and creates nothing', async (context) => {
     const database = await engine.create()
     context.after(() => database.drop())
     const missing = join(database.data, 'slip')

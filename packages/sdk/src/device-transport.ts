@@ -1,12 +1,18 @@
 import { type DeviceErrorCode, deviceErrors } from '@countersign/protocol/errors.ts'
 import { DeviceError, isDeviceError } from './device-errors.ts'
-import { deadline, firstError, isObject, retryAfterSeconds, sleep } from './retry.ts'
+import {
+  deadline,
+  firstError,
+  isObject,
+  isUnavailable,
+  parse,
+  patienceSeconds,
+  pauseMs,
+  retryAfterSeconds,
+  sleep,
+} from './retry.ts'
 
 const timeoutMs = 20_000
-// A server that wants to be left alone for longer is one for the caller to wait for.
-const patienceSeconds = 10
-// What a proxy says while the server behind it restarts.
-const unavailable = [502, 503, 504]
 
 /** Where the device API is and how to reach it. */
 export interface DeviceTransport {
@@ -36,14 +42,14 @@ export async function callDevice(transport: DeviceTransport, call: DeviceCall): 
       return await callOnce(transport, call)
     } catch (error) {
       if (!isDeviceError(error) || !mayRepeat(error)) throw error
-      await sleep(Math.max(delayMs, (error.retryAfterSeconds ?? 0) * 1000), call.signal)
+      await sleep(pauseMs(delayMs, error.retryAfterSeconds), call.signal)
     }
   }
   return callOnce(transport, call)
 }
 
 function mayRepeat({ code, status, retryAfterSeconds = 0 }: DeviceError): boolean {
-  return (code === 'network' || unavailable.includes(status)) && retryAfterSeconds <= patienceSeconds
+  return (code === 'network' || isUnavailable(status)) && retryAfterSeconds <= patienceSeconds
 }
 
 async function callOnce(transport: DeviceTransport, call: DeviceCall): Promise<Record<string, unknown>> {
@@ -58,7 +64,8 @@ async function callOnce(transport: DeviceTransport, call: DeviceCall): Promise<R
 }
 
 async function exchange(transport: DeviceTransport, call: DeviceCall): Promise<{ response: Response; text: string }> {
-  const response = await transport.fetch(`${transport.origin}/device/v1${call.path}`, {
+  const { fetch } = transport // a browser's fetch must not be called as a method of something else
+  const response = await fetch(`${transport.origin}/device/v1${call.path}`, {
     ...bodyOf(call),
     cache: 'no-store',
     credentials: 'omit',
@@ -86,7 +93,7 @@ function refusal(response: Response, body: unknown): DeviceError {
   const error = firstError(body)
   if (!error || !isDeviceCode(error.code)) {
     // A proxy's own page: what matters is whether it is worth trying again.
-    const code = unavailable.includes(status) ? 'unavailable' : 'invalid_reply'
+    const code = isUnavailable(status) ? 'unavailable' : 'invalid_reply'
     return new DeviceError(code, `The server answered with HTTP status ${status}.`, { status })
   }
   return new DeviceError(error.code, error.message, { status, ...extrasOf(body), ...retryAfter(response) })
@@ -113,12 +120,4 @@ function isNumbers(value: unknown): value is number[] {
 function retryAfter(response: Response): { retryAfterSeconds?: number } {
   const seconds = retryAfterSeconds(response)
   return seconds === undefined ? {} : { retryAfterSeconds: seconds }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // the caller says what it expected
-  }
 }

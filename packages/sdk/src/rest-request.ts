@@ -1,141 +1,136 @@
-import { deadline, firstError, retryAfterSeconds, sleep } from './retry.ts'
+import { CountersignError, isUnanswered, neverArrived, noAnswer, notUnderstood, refusal } from './rest-errors.ts'
+import { deadline, parse, patienceSeconds, pauseMs, retryDelaysMs, sleep } from './retry.ts'
 
-const loginTcType = 'application/vnd.logintc.v1+json'
-
-// A server that wants to be left alone for longer is one for the caller to wait for.
-const patienceSeconds = 10
-
-/** Asks for what this server answers beyond LoginTC's API. */
-export const countersignType = 'application/vnd.countersign.v1+json'
-
-/** A refusal of the REST API, or no answer at all (status 0, code `network`). */
-export class CountersignError extends Error {
-  readonly status: number
-  readonly code: string
-  readonly retryAfterSeconds: number | undefined
-
-  constructor(
-    status: number,
-    code: string,
-    message: string,
-    details: { cause?: unknown; retryAfterSeconds?: number } = {},
-  ) {
-    super(message, { cause: details.cause })
-    this.name = 'CountersignError'
-    this.status = status
-    this.code = code
-    this.retryAfterSeconds = details.retryAfterSeconds
-  }
-}
-
-/** One request. `path` begins after `/api`. */
-export interface Call {
-  method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  path: string
-  body?: unknown
-  accept?: string
-  timeoutMs?: number
-  signal?: AbortSignal
-}
-
-/** Where requests go and how. */
-export interface RestTransport {
+/** Where the server is and which key opens it. */
+export interface ClientOptions {
+  /** origin of the API, such as https://mfa.example.org */
   url: string
+  /** 64 letters and digits */
   apiKey: string
+  /** another fetch than the runtime's, for a proxy or a certificate authority of your own */
+  fetch?: typeof fetch
+  /** how long one request may take, 30 s by default; a long poll adds what it waits for */
+  timeoutMs?: number
+  /** the pauses between repetitions of a request that got no answer; none with [] */
+  retryDelaysMs?: readonly number[]
+}
+
+/** One of the server's APIs, and how to reach it. */
+export interface RestTransport {
+  /** what paths are put behind, such as https://mfa.example.org/api */
+  base: string
+  apiKey: string
+  /** of the bodies that are sent, and of those that are asked for unless a call says otherwise */
+  mediaType: string
   fetch: typeof fetch
   timeoutMs: number
   retryDelaysMs: readonly number[]
 }
 
+/** One request. `path` begins after the API's base. */
+export interface Call {
+  method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  /** sent as JSON */
+  body?: unknown
+  accept?: string
+  /** the ETag that the object must still have */
+  ifMatch?: string
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+/** What a request got. The body is empty after 204, and wherever there is nothing to say. */
+export interface Answer {
+  status: number
+  headers: Headers
+  bytes: Uint8Array
+}
+
+/** Puts together how an API is reached. Throws TypeError for an address or a key that cannot be one. */
+export function transportOf(options: ClientOptions, api: { path: string; mediaType: string }): RestTransport {
+  if (!/^[0-9A-Za-z]{64}$/.test(options.apiKey)) throw new TypeError('An API key has 64 letters and digits.')
+  return {
+    base: new URL(api.path, options.url).href,
+    apiKey: options.apiKey,
+    mediaType: api.mediaType,
+    fetch: options.fetch ?? globalThis.fetch,
+    timeoutMs: options.timeoutMs ?? 30_000,
+    retryDelaysMs: options.retryDelaysMs ?? retryDelaysMs,
+  }
+}
+
 /**
- * Sends a request and returns the answer, its body parsed. GET, PUT and DELETE are repeated when there was no answer or
- * 503; POST only when the connection was refused, so that nothing can happen twice. Throws CountersignError.
+ * Sends a request and returns the answer. GET, PUT and DELETE are repeated when there was no answer, 502, 503 or 504; POST
+ * and PATCH only when no connection was made, so that nothing can happen twice. Throws CountersignError, or the reason of
+ * the caller's signal.
  */
-export async function request(transport: RestTransport, call: Call): Promise<{ body: unknown; headers: Headers }> {
+export async function request(transport: RestTransport, call: Call): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await requestOnce(transport, call)
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error
       // Gone is what the caller wanted; only the first attempt's answer, which was lost, would have said so with 200.
-      if (attempt > 0 && call.method === 'DELETE' && error.status === 404)
-        return { body: undefined, headers: new Headers() }
+      if (attempt > 0 && call.method === 'DELETE' && error.status === 404) return gone
       const delayMs = transport.retryDelaysMs[attempt]
       if (delayMs === undefined || !mayRepeat(call, error)) throw error
-      await sleep(Math.max(delayMs, (error.retryAfterSeconds ?? 0) * 1000), call.signal)
+      await sleep(pauseMs(delayMs, error.retryAfterSeconds), call.signal)
     }
   }
 }
 
-function mayRepeat(call: Call, error: CountersignError): boolean {
-  if ((error.retryAfterSeconds ?? 0) > patienceSeconds) return false
-  if (call.method === 'POST') return error.status === 0 && wasRefused(error.cause)
-  return error.status === 0 || error.status === 503
+/**
+ * Sends a request and returns the body of the answer. The one place where a body is believed to have the documented shape:
+ * the server at this address is the trusted party.
+ */
+export async function ask<Body>(transport: RestTransport, call: Call): Promise<Body> {
+  return jsonOf(await request(transport, call)) as Body
 }
 
-async function requestOnce(transport: RestTransport, call: Call): Promise<{ body: unknown; headers: Headers }> {
-  const response = await send(transport, call)
-  const text = await response.text().catch((cause: unknown) => {
-    call.signal?.throwIfAborted()
-    throw noAnswer(transport, cause)
-  })
-  if (!response.ok) throw refusal(response, text)
-  return { body: text === '' ? undefined : parseAnswer(response, text), headers: response.headers }
-}
-
-async function send(transport: RestTransport, { method, path, ...call }: Call): Promise<Response> {
-  const headers: Record<string, string> = {
-    authorization: `LoginTC key="${transport.apiKey}"`,
-    accept: call.accept ?? loginTcType,
-  }
-  if (call.body !== undefined) headers['content-type'] = loginTcType
-  try {
-    return await transport.fetch(new URL(`/api${path}`, transport.url), {
-      method,
-      headers,
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      redirect: 'error',
-      signal: deadline(call.timeoutMs ?? transport.timeoutMs, call.signal),
-    })
-  } catch (cause) {
-    call.signal?.throwIfAborted()
-    throw noAnswer(transport, cause)
-  }
-}
-
-function noAnswer(transport: RestTransport, cause: unknown): CountersignError {
-  return new CountersignError(0, 'network', `No answer from ${transport.url}.`, { cause })
-}
-
-function refusal(response: Response, text: string): CountersignError {
-  const { code, message } = firstError(parse(text)) ?? { code: 'unknown', message: `HTTP status ${response.status}.` }
-  const seconds = retryAfterSeconds(response)
-  return new CountersignError(
-    response.status,
-    code,
-    message,
-    seconds === undefined ? {} : { retryAfterSeconds: seconds },
-  )
-}
-
-function parseAnswer(response: Response, text: string): unknown {
-  const body = parse(text)
-  if (body === undefined) throw new CountersignError(response.status, 'unknown', 'The answer is not JSON.')
+/** The JSON value of an answer, undefined when it has no body. Throws CountersignError `unknown` when it is not JSON. */
+export function jsonOf({ status, bytes }: Answer): unknown {
+  if (bytes.length === 0) return undefined
+  const body = parse(new TextDecoder().decode(bytes))
+  if (body === undefined) throw notUnderstood(status, 'The answer is not JSON.')
   return body
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // an error page of a proxy, for one
-  }
+const gone: Answer = { status: 200, headers: new Headers(), bytes: new Uint8Array() }
+
+function mayRepeat({ method }: Call, error: CountersignError): boolean {
+  if ((error.retryAfterSeconds ?? 0) > patienceSeconds) return false
+  // A 503 is no proof that nothing happened: the database may be lost in the middle of a commit.
+  if (method === 'POST' || method === 'PATCH') return error.status === 0 && neverArrived(error.cause)
+  return isUnanswered(error)
 }
 
-/** Whether no connection was made at all: Node.js and others put the system's code on the error or its cause. */
-function wasRefused(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if ('code' in error && error.code === 'ECONNREFUSED') return true
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(wasRefused)
-  return wasRefused(error.cause)
+async function requestOnce(transport: RestTransport, call: Call): Promise<Answer> {
+  const { response, bytes } = await exchange(transport, call).catch((cause: unknown) => {
+    call.signal?.throwIfAborted()
+    throw noAnswer(transport.base, cause)
+  })
+  if (!response.ok) throw refusal(response, new TextDecoder().decode(bytes))
+  return { status: response.status, headers: response.headers, bytes }
+}
+
+async function exchange(transport: RestTransport, call: Call): Promise<{ response: Response; bytes: Uint8Array }> {
+  const { fetch } = transport // a browser's fetch must not be called as a method of something else
+  const response = await fetch(`${transport.base}${call.path}`, {
+    method: call.method,
+    headers: headersOf(transport, call),
+    body: call.body === undefined ? null : JSON.stringify(call.body),
+    redirect: 'error',
+    signal: deadline(call.timeoutMs ?? transport.timeoutMs, call.signal),
+  })
+  return { response, bytes: new Uint8Array(await response.arrayBuffer()) }
+}
+
+function headersOf({ apiKey, mediaType }: RestTransport, { accept, body, ifMatch }: Call): Record<string, string> {
+  return {
+    authorization: `LoginTC key="${apiKey}"`,
+    accept: accept ?? mediaType,
+    ...(body !== undefined && { 'content-type': mediaType }),
+    ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+  }
 }

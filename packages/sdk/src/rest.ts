@@ -1,67 +1,45 @@
-import type {
-  DetailedSession,
+import type { BypassCode, Domain, HardwareToken, Organization, Ping, User } from '@countersign/protocol/resources.ts'
+import { CountersignError } from './rest-errors.ts'
+import { listOf, numbered, numberedPath } from './rest-pages.ts'
+import { ask, type Call, type ClientOptions, type RestTransport, request, transportOf } from './rest-request.ts'
+import type { NewBypassCode, NewHardwareToken, NewSession, NewUser, SessionAnswer, TokenAnswer } from './rest-values.ts'
+import { type WaitOptions, waitForDecision } from './session-wait.ts'
+
+export type {
+  BypassCode,
   Domain,
+  HardwareToken,
   Organization,
   Ping,
-  Session,
-  Token,
+  SessionState,
   User,
 } from '@countersign/protocol/resources.ts'
-import { type Call, CountersignError, countersignType, type RestTransport, request } from './rest-request.ts'
-import { retryDelaysMs, sleep } from './retry.ts'
+export { CountersignError, type CountersignErrorCode } from './rest-errors.ts'
+export type { ClientOptions } from './rest-request.ts'
+export type {
+  NewBypassCode,
+  NewHardwareToken,
+  NewSession,
+  NewUser,
+  SessionAnswer,
+  TokenAnswer,
+} from './rest-values.ts'
+export type { WaitOptions } from './session-wait.ts'
 
-export { CountersignError } from './rest-request.ts'
+const loginTc = { path: '/api', mediaType: 'application/vnd.logintc.v1+json' }
 
-const waitSecondsMax = 25
-const pollPauseMs = 1000
+/** Asks for what this server answers beyond LoginTC's API. */
+const detailed = 'application/vnd.countersign.v1+json'
 
-/** Where the server is and which key opens it. */
-export interface ClientOptions {
-  /** origin of the REST API, such as https://mfa.example.org */
-  url: string
-  /** 64 letters and digits */
-  apiKey: string
-  fetch?: typeof fetch
-  /** how long one request may take, 30 s by default; a long poll adds what it waits for */
-  timeoutMs?: number
-  /** the pauses between repetitions of a request that got no answer */
-  retryDelaysMs?: readonly number[]
-}
-
-/** A user to create, or a member that a list of members names. */
-export interface NewUser {
-  username: string
-  name?: string
-  email?: string
-}
-
-/** Who signs in, and by what: nothing for a push to the authenticator, or one of the two codes. */
-export interface NewSession {
-  user: { id: string } | { username: string }
-  attributes?: { key: string; value: string }[]
-  ipAddress?: string
-  bypasscode?: string
-  otp?: string
-  /** asks for a number that the login page shows and the user types into the authenticator */
-  numberMatching?: boolean
-}
-
-/** A session as this server tells it, or as any server with LoginTC's API does. */
-export type SessionAnswer = Session & Partial<DetailedSession>
-
-/** Client of the REST API. Every method throws CountersignError when the server refuses or does not answer. */
+/**
+ * Client of the REST API. Every method throws CountersignError when the server refuses or does not answer, and TypeError for
+ * an id that cannot be one.
+ */
 export class CountersignClient {
   readonly #transport: RestTransport
 
   constructor(options: ClientOptions) {
-    const { url, apiKey } = options
-    this.#transport = {
-      url,
-      apiKey,
-      fetch: options.fetch ?? globalThis.fetch,
-      timeoutMs: options.timeoutMs ?? 30_000,
-      retryDelaysMs: options.retryDelaysMs ?? retryDelaysMs,
-    }
+    this.#transport = transportOf(options, loginTc)
   }
 
   /** Whether the server is there and the key is good. */
@@ -75,7 +53,12 @@ export class CountersignClient {
 
   /** Every user of the organization, fetched page by page as they are consumed. */
   users(): AsyncGenerator<User, void> {
-    return this.#pages('/users')
+    return numbered(this.#transport, '/users')
+  }
+
+  /** One page of the users, 100 long, by creation; the first is 1. Beyond the last it is empty. */
+  getUsersPage(page: number): Promise<User[]> {
+    return this.#list(numberedPath('/users', page))
   }
 
   /** The user of this name, in any case; undefined when there is none. */
@@ -110,9 +93,20 @@ export class CountersignClient {
     return this.#ask({ method: 'GET', path: `/domains/${id(domainId)}` })
   }
 
+  /** The domain's picture, a PNG; the server's own one where none was set. */
+  async getDomainImage(domainId: string): Promise<Uint8Array> {
+    const call: Call = { method: 'GET', path: `/domains/${id(domainId)}/image`, accept: 'image/png' }
+    return (await request(this.#transport, call)).bytes
+  }
+
   /** Every member of a domain, fetched page by page as they are consumed. */
   members(domainId: string): AsyncGenerator<User, void> {
-    return this.#pages(`/domains/${id(domainId)}/users`)
+    return numbered(this.#transport, `/domains/${id(domainId)}/users`)
+  }
+
+  /** One page of the members; see getUsersPage. */
+  getMembersPage(domainId: string, page: number): Promise<User[]> {
+    return this.#list(numberedPath(`/domains/${id(domainId)}/users`, page))
   }
 
   getMember(domainId: string, userId: string): Promise<User> {
@@ -134,13 +128,13 @@ export class CountersignClient {
   }
 
   /** A pending token with its activation code; what is pending or active already stays as it is. */
-  createToken(domainId: string, userId: string): Promise<Token> {
-    return this.#ask({ method: 'PUT', path: `${memberPath(domainId, userId)}/token` })
+  createToken(domainId: string, userId: string): Promise<TokenAnswer> {
+    return this.#ask({ method: 'PUT', path: `${memberPath(domainId, userId)}/token`, accept: detailed })
   }
 
   /** The token, or CountersignError `api.error.notfound.token`. */
-  getToken(domainId: string, userId: string): Promise<Token> {
-    return this.#ask({ method: 'GET', path: `${memberPath(domainId, userId)}/token` })
+  getToken(domainId: string, userId: string): Promise<TokenAnswer> {
+    return this.#ask({ method: 'GET', path: `${memberPath(domainId, userId)}/token`, accept: detailed })
   }
 
   /** Revokes the token: from now on it approves nothing, pending sessions included. */
@@ -151,11 +145,11 @@ export class CountersignClient {
   /** Starts an authentication. With a code the answer is final, otherwise `pending` until the user answers. */
   createSession(domainId: string, session: NewSession): Promise<SessionAnswer> {
     const path = `/domains/${id(domainId)}/sessions`
-    return this.#ask({ method: 'POST', path, body: session, accept: countersignType })
+    return this.#ask({ method: 'POST', path, body: session, accept: detailed })
   }
 
   getSession(domainId: string, sid: string): Promise<SessionAnswer> {
-    return this.#ask({ method: 'GET', path: sessionPath(domainId, sid), accept: countersignType })
+    return this.#ask({ method: 'GET', path: sessionPath(domainId, sid), accept: detailed })
   }
 
   /** Withdraws a request: the authenticator drops it, and the session reads `denied`. */
@@ -166,56 +160,81 @@ export class CountersignClient {
   /**
    * Waits until a session is approved or denied and returns it; after `timeoutMs` (10 minutes by default) it is returned
    * as it is, so only `approved` lets anybody in. Uses the server's long poll, and asks each second where there is none.
+   * Throws the signal's reason when it is aborted.
    */
-  async waitForSession(domainId: string, sid: string, options: WaitOptions = {}): Promise<SessionAnswer> {
-    const end = Date.now() + (options.timeoutMs ?? 600_000)
-    for (;;) {
-      const asked = Date.now()
-      const session = await this.#poll(domainId, sid, { leftMs: end - asked, signal: options.signal })
-      const now = Date.now()
-      if (session.state !== 'pending' || now >= end) return session
-      if (now - asked < pollPauseMs) await sleep(Math.min(pollPauseMs, end - now), options.signal)
-    }
+  waitForSession(domainId: string, sid: string, options: WaitOptions = {}): Promise<SessionAnswer> {
+    const path = sessionPath(domainId, sid)
+    return waitForDecision(this.#transport, { method: 'GET', path, accept: detailed }, options)
   }
 
-  #poll(domainId: string, sid: string, { leftMs, signal }: Poll): Promise<SessionAnswer> {
-    const wait = Math.min(waitSecondsMax, Math.max(0, Math.ceil(leftMs / 1000)))
-    return this.#ask({
-      method: 'GET',
-      path: `${sessionPath(domainId, sid)}?wait=${wait}`,
-      accept: countersignType,
-      timeoutMs: this.#transport.timeoutMs + wait * 1000,
-      ...(signal && { signal }),
-    })
+  /** The user's bypass codes, used-up ones included. */
+  listBypassCodes(userId: string): Promise<BypassCode[]> {
+    return this.#list(`/users/${id(userId)}/bypasscodes`)
   }
 
-  async *#pages(path: string): AsyncGenerator<User, void> {
-    for (let page = 1, linked = false; ; page++) {
-      const { body, headers } = await request(this.#transport, { method: 'GET', path: `${path}?page=${page}` })
-      if (!Array.isArray(body) || body.length === 0) return
-      yield* body
-      const next = /rel="?next"?/.test(headers.get('link') ?? '')
-      // LoginTC's own servers send no Link header: there the first empty page is the end.
-      if (linked && !next) return
-      linked = next
-    }
+  /** A code that signs the user in without a token. A user has at most five live ones. */
+  createBypassCode(userId: string, code: NewBypassCode = {}): Promise<BypassCode> {
+    return this.#ask({ method: 'POST', path: `/users/${id(userId)}/bypasscodes`, body: code })
   }
 
-  // The one place where an answer is believed to have the documented shape: the server at this URL is the trusted party.
-  async #ask<Answer>(call: Call): Promise<Answer> {
-    return (await request(this.#transport, call)).body as Answer
+  getBypassCode(bypassCodeId: string): Promise<BypassCode> {
+    return this.#ask({ method: 'GET', path: `/bypasscodes/${id(bypassCodeId)}` })
   }
-}
 
-/** How long to wait for a session, and a way to stop earlier. */
-export interface WaitOptions {
-  timeoutMs?: number
-  signal?: AbortSignal
-}
+  /** From now on the code opens nothing. */
+  deleteBypassCode(bypassCodeId: string): Promise<void> {
+    return this.#ask({ method: 'DELETE', path: `/bypasscodes/${id(bypassCodeId)}` })
+  }
 
-interface Poll {
-  leftMs: number
-  signal: AbortSignal | undefined
+  /** Deletes every bypass code of the user. */
+  deleteBypassCodes(userId: string): Promise<void> {
+    return this.#ask({ method: 'DELETE', path: `/users/${id(userId)}/bypasscodes` })
+  }
+
+  /** Every hardware token of the organization. */
+  listHardwareTokens(): Promise<HardwareToken[]> {
+    return this.#list('/hardware')
+  }
+
+  createHardwareToken(token: NewHardwareToken): Promise<HardwareToken> {
+    return this.#ask({ method: 'POST', path: '/hardware', body: token })
+  }
+
+  getHardwareToken(hardwareId: string): Promise<HardwareToken> {
+    return this.#ask({ method: 'GET', path: `/hardware/${id(hardwareId)}` })
+  }
+
+  /** Changes the alias; nothing else of a hardware token can be changed. */
+  updateHardwareToken(hardwareId: string, changes: { alias?: string }): Promise<HardwareToken> {
+    return this.#ask({ method: 'PUT', path: `/hardware/${id(hardwareId)}`, body: changes })
+  }
+
+  deleteHardwareToken(hardwareId: string): Promise<void> {
+    return this.#ask({ method: 'DELETE', path: `/hardware/${id(hardwareId)}` })
+  }
+
+  /** The user's hardware token, or CountersignError `api.error.notfound.hardware`. */
+  getUserHardwareToken(userId: string): Promise<HardwareToken> {
+    return this.#ask({ method: 'GET', path: `/users/${id(userId)}/hardware` })
+  }
+
+  /** Hands a hardware token to a user, in the place of one the user may have. It must not be somebody else's. */
+  assignHardwareToken(userId: string, hardwareId: string): Promise<void> {
+    return this.#ask({ method: 'PUT', path: `/users/${id(userId)}/hardware/${id(hardwareId)}` })
+  }
+
+  /** Takes the user's hardware token back; it can be assigned again. */
+  unassignHardwareToken(userId: string): Promise<void> {
+    return this.#ask({ method: 'DELETE', path: `/users/${id(userId)}/hardware` })
+  }
+
+  #ask<Body>(call: Call): Promise<Body> {
+    return ask(this.#transport, call)
+  }
+
+  async #list<Item>(path: string): Promise<Item[]> {
+    return listOf(await request(this.#transport, { method: 'GET', path }))
+  }
 }
 
 function memberPath(domainId: string, userId: string): string {

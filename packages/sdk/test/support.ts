@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Policy, SyncResult } from '@countersign/protocol/device-messages.ts'
 import type { PublicJwk } from '@countersign/protocol/jws.ts'
 import { Authenticator, type DeviceStore, type StoredToken } from '@countersign/sdk/device.ts'
+import { CountersignClient } from '@countersign/sdk/rest.ts'
 
 /** A file of docs/specs/vectors. */
 export function readVectors<Content>(name: string): Content {
@@ -68,12 +69,23 @@ export function scriptedFetch(answers: (Answer | ((request: Received) => Answer)
     const answer = typeof next === 'function' ? next(request) : next
     if (answer instanceof Error) throw answer
     const { status = 200, body = {}, headers = {} } = answer
-    return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status, headers })
+    const raw = typeof body === 'string' || body instanceof Uint8Array
+    return new Response(raw ? body : JSON.stringify(body), { status, headers })
   }
   return { fetch: scripted, received }
 }
 
-/** A refusal of the device API. */
+export const apiUrl = 'https://api.example.org'
+export const apiKey = 'k'.repeat(64)
+export const [domainId, userId, sid] = ['d', 'a', '5'].map((digit) => digit.repeat(40)) as [string, string, string]
+
+/** A client of the REST API on a network that is scripted. */
+export function clientOf(answers: Parameters<typeof scriptedFetch>[0]) {
+  const { fetch, received } = scriptedFetch(answers)
+  return { client: new CountersignClient({ url: apiUrl, apiKey, fetch, retryDelaysMs: [0, 0, 0] }), received }
+}
+
+/** A refusal of either API. */
 export function refusal(status: number, code: string, extra: object = {}): Answer {
   return { status, body: { errors: [{ code, message: code }], ...extra } }
 }

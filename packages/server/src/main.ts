@@ -2,17 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { type Logger, pino } from 'pino'
 import type { App } from './app.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Backup, createBackup, type Restored, restoreBackup } from './core/backups.ts'
+import { openSecrets, reloadMs } from './core/data-keys.ts'
 import { writeKeyUses } from './core/key-uses.ts'
 import { openLimits } from './core/limits.ts'
-import { openSecrets } from './core/secrets.ts'
+import type { Secrets } from './core/secrets.ts'
 import { sweepOld, sweepSessions } from './core/sweeper.ts'
 import { openPolls } from './core/sync.ts'
 import { type Events, openEvents } from './events.ts'
 import { adminRoutes } from './http/admin/routes.ts'
 import { apiRoutes } from './http/api/routes.ts'
 import { deviceRoutes } from './http/device/routes.ts'
+import { documentRoutes } from './http/openapi/routes.ts'
 import { startListener } from './http/server.ts'
-import { holdServerLock, isMissing, openEngine } from './storage/engines/open.ts'
+import { backups } from './storage/backups.ts'
+import { type EngineOptions, holdServerLock, isMissing, openEngine } from './storage/engines/open.ts'
 import { isInUse, openStorage, type Storage } from './storage/storage.ts'
 
 // What the command line does on the server's own machine goes through these, as an operator.
@@ -25,10 +29,13 @@ export {
   updateAdministrator,
 } from './core/administrators.ts'
 export { noteHeads, verifyAudit } from './core/audit.ts'
+export { noteRestored } from './core/backups.ts'
 export { createDomain } from './core/domains.ts'
 export { ApiError } from './core/errors.ts'
 export { type PskcKeys, readHardwareFile } from './core/hardware-files/index.ts'
 export { importHardwareTokens } from './core/hardware-import.ts'
+export { type Rotation, type RotationStep, rotateKeys } from './core/key-rotation.ts'
+export { dropOldKeys, type KeyList, listKeys, rotateKeyring } from './core/keyring-rotation.ts'
 export { createApiKey, listApiKeys, revokeApiKey, rotateApiKey } from './core/managed-api-keys.ts'
 export { addMember } from './core/members.ts'
 export { createOrganization, hasOrganizations, operatorOf } from './core/organizations.ts'
@@ -68,6 +75,36 @@ export function openForCommand(config: Config, world: World = {}): Promise<Opene
 /** The same for a command that needs an organization: throws where there is none yet, and creates nothing. */
 export function openExisting(config: Config, world: World = {}): Promise<Opened> {
   return openApp(config, world, { busyWaitMs: commandWaitMs, events: silent, existing: true })
+}
+
+/** A file, and whom to tell how many rows are done. */
+interface BackupInput {
+  file: string
+  onRows(rows: number, table: string): void
+}
+
+/** Writes a backup of the database as it is: it is not migrated first, and its keys are not needed. Creates none. */
+export async function backUp(config: Config, { file, onRows }: BackupInput): Promise<Backup> {
+  if (isMissing(config)) throw nothingThere(config)
+  const engine = openEngineFor(config)
+  try {
+    if (!(await isInUse(engine))) throw nothingThere(config)
+    return await createBackup(backups(engine), { file, onRows, now: Date.now })
+  } finally {
+    await engine.close()
+  }
+}
+
+/** Fills an empty database from a backup. Refused while a server is running on it. */
+export async function restore(config: Config, { file, onRows }: BackupInput): Promise<Restored> {
+  const lock = config.database === 'sqlite' ? holdServerLock(config.data) : undefined
+  const engine = openEngineFor(config)
+  try {
+    return await restoreBackup(backups(engine), { file, onRows, keyring: config.keyring })
+  } finally {
+    await engine.close()
+    lock?.release()
+  }
 }
 
 /** A running server. */
@@ -125,15 +162,18 @@ async function openApp(
   const log = world.log ?? pino({ level: 'silent' })
   const now = world.now ?? Date.now
   const onError = (error: Error) => log.warn({ error: error.message }, 'a database connection failed')
-  const engine = openEngine({ data: config.data, database: config.database, busyWaitMs, onError })
+  const engine = openEngineFor(config, { busyWaitMs, onError })
+  let reloading: NodeJS.Timeout | undefined
   try {
     if (existing && !(await isInUse(engine))) throw nothingThere(config)
     const opened = await openStorage(engine)
     const storage = world.storage?.(opened) ?? opened
+    const secrets = await openSecrets(opened, { keyring: config.keyring, now })
+    reloading = reloadRegularly(secrets, log)
     const app: App = {
       config,
       storage,
-      secrets: await openSecrets(opened, config.keyring, now()),
+      secrets,
       events: events(storage),
       limits: openLimits(now),
       keyUses: new Map(),
@@ -143,12 +183,29 @@ async function openApp(
       random: world.random ?? ((bytes) => new Uint8Array(randomBytes(bytes))),
       log,
     }
-    return { app, close: () => storage.close() }
+    const close = () => {
+      clearInterval(reloading)
+      return storage.close()
+    }
+    return { app, close }
   } catch (error) {
+    clearInterval(reloading)
     await engine.close()
     throw error
   }
 }
+
+function openEngineFor({ data, database }: Config, options: Partial<EngineOptions> = {}) {
+  return openEngine({ data, database, busyWaitMs: commandWaitMs, onError() {}, ...options })
+}
+
+/** Others add keys. Who does not learn of them encrypts nothing after a while: a person must see why. */
+function reloadRegularly(secrets: Secrets, log: Logger): NodeJS.Timeout {
+  const onError = (error: Error) => log.error({ alarm: 'keys.unreadable', error: error.message }, unreadable)
+  return setInterval(() => void secrets.reload().catch(onError), reloadMs).unref()
+}
+
+const unreadable = 'the data keys cannot be read; without them nothing is encrypted soon, and logins fail on this node'
 
 function nothingThere({ data, database }: Config): ConfigError {
   const place = database === 'sqlite' ? `the data directory ${data}` : 'the PostgreSQL database'
@@ -164,7 +221,7 @@ function silent(): Events {
 
 /** Both, or none: the one that did start is closed again when the other cannot. */
 async function startListeners(app: App) {
-  const routes = [...apiRoutes, ...adminRoutes]
+  const routes = [...apiRoutes, ...adminRoutes, ...documentRoutes]
   const api = await startListener({ kind: 'api', app, listen: app.config.apiListen, routes })
   try {
     const device = await startListener({ kind: 'device', app, listen: app.config.deviceListen, routes: deviceRoutes })

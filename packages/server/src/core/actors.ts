@@ -126,8 +126,9 @@ export function requireNoMoreThan(actor: Actor, scope: Scope): void {
   throw new ApiError('api.error.forbidden', message)
 }
 
-/** Whether the actor's scope or role has this permission, in whatever domain. */
-export function mayAnywhere(actor: Actor, permission: Permission): boolean {
+/** Whether the actor's scope or role has this permission, in whatever domain; `anyone` is for every actor. */
+export function mayAnywhere(actor: Actor, permission: Permission | 'anyone'): boolean {
+  if (permission === 'anyone') return true
   const grants = grantsOf(actor)
   return grants === 'everything' || grants.has(permission)
 }

@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Key-encryption keys by id; `active` wraps what is new. */
@@ -31,6 +42,39 @@ export function createKeyring(file: string): Keyring {
     if (!isCode(error, 'EEXIST')) throw error
   } finally {
     unlinkSync(complete)
+  }
+  return readKeyring(file)
+}
+
+/** Adds a new key to a keyring file and makes it the active one. */
+export function addKey(file: string): Keyring {
+  const { keys } = readKeyring(file)
+  const numbers = [...keys.keys()].map((id) => Number(/^k(\d+)$/.exec(id)?.[1] ?? 0))
+  const active = `k${Math.max(...numbers) + 1}`
+  return replaceKeyring(file, { active, keys: new Map([...keys, [active, new Uint8Array(randomBytes(32))]]) })
+}
+
+/** Removes keys from a keyring file; never the active one. */
+export function dropKeys(file: string, ids: string[]): Keyring {
+  const { active, keys } = readKeyring(file)
+  const kept = [...keys].filter(([id]) => id === active || !ids.includes(id))
+  return replaceKeyring(file, { active, keys: new Map(kept) })
+}
+
+/** Whoever reads the file meanwhile, or after a crash, finds the old or the new one whole. Its owner stays. */
+function replaceKeyring(file: string, { active, keys }: Keyring): Keyring {
+  const place = realpathSync(file)
+  const complete = `${place}.${randomBytes(6).toString('hex')}`
+  const encoded = [...keys].map(([id, key]) => [id, Buffer.from(key).toString('base64')])
+  const text = `${JSON.stringify({ active, keys: Object.fromEntries(encoded) })}\n`
+  try {
+    writeFileSync(complete, text, { flag: 'wx', mode: 0o400, flush: true })
+    const { uid, gid } = statSync(place)
+    if (uid !== process.getuid?.() || gid !== process.getgid?.()) chownSync(complete, uid, gid)
+    renameSync(complete, place)
+  } catch (error) {
+    rmSync(complete, { force: true })
+    throw error
   }
   return readKeyring(file)
 }

@@ -106,6 +106,16 @@ export function query<Row>(build: Build<Row>): Query<Row> {
   return { compile: (dialect) => build(builders[dialect], locks[dialect]).compile() }
 }
 
+/** A statement as text, where tables and columns are data, too; with values, each `?` stands for the next one. */
+export function text<Row>(sql: string, values: readonly unknown[] = []): Query<Row> {
+  return { compile: (dialect) => ({ sql: dialect === 'postgres' ? numbered(sql, values) : sql, parameters: values }) }
+}
+
+function numbered(sql: string, values: readonly unknown[]): string {
+  let number = 0
+  return values.length === 0 ? sql : sql.replaceAll('?', () => `$${++number}`)
+}
+
 function compileOnce<Values, Row>(
   compiled: Map<Dialect, Compiled>,
   dialect: Dialect,

@@ -4,6 +4,7 @@ import { administrators } from './administrators.ts'
 import { apiKeys } from './api-keys.ts'
 import { audit } from './audit.ts'
 import { bypassCodes } from './bypass-codes.ts'
+import { ciphers } from './ciphers.ts'
 import { codeFailures } from './code-failures.ts'
 import { domainImages } from './domain-images.ts'
 import { domains } from './domains.ts'
@@ -22,8 +23,9 @@ import { users } from './users.ts'
 
 /**
  * One repository a noun. Every method takes the organization first, but for those that find out whose something is (an API
- * key by its hash, a session by its cookie’s, a sign-in link, a code by its index, a token by its tid, an activation by its aid), what a device asks about tokens of
- * several organizations, the sweepers, the verifier, and the keys of the installation.
+ * key by its hash, an administrator's session by its cookie's and a sign-in link by its own, a code by its index, a token by
+ * its tid, an activation by its aid), what a device asks about tokens of several organizations, the sweepers, the verifier,
+ * and the keys of the installation with what they encrypt.
  */
 function repositories(run: Run) {
   return {
@@ -33,6 +35,7 @@ function repositories(run: Run) {
     apiKeys: apiKeys(run),
     audit: audit(run),
     bypassCodes: bypassCodes(run),
+    ciphers: ciphers(run),
     codeFailures: codeFailures(run),
     domainImages: domainImages(run),
     domains: domains(run),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { after, before, it } from 'node:test'
+import { openSecrets } from '../../src/core/data-keys.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
-import { keyedHash, type MacPurpose, open, openSecrets, sameSecret, seal, secretsOf } from '../../src/core/secrets.ts'
+import { keyedHash, type MacPurpose, open, sameSecret, seal, secretsOf } from '../../src/core/secrets.ts'
 import { openForCommand } from '../../src/main.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -167,7 +168,9 @@ onEveryEngine((engine) => {
   it('several who open an empty database at once agree on one set of keys', async () => {
     const fresh = await startTestServer(engine, { empty: true })
     await sql(fresh.database, 'delete from data_keys')
-    const opening = Array.from({ length: 5 }, () => openSecrets(fresh.app.storage, fresh.config.keyring, 0))
+    const opening = Array.from({ length: 5 }, () =>
+      openSecrets(fresh.app.storage, { keyring: fresh.config.keyring, now: () => 0 }),
+    )
     const opened = await Promise.all(opening)
     assert.equal(new Set(opened.map(({ mac }) => mac('index', 'x'))).size, 1)
     const field = opened[0]?.encrypt(place, 'text') ?? ''

@@ -43,9 +43,12 @@ const postgres: TestEngine = {
   },
 }
 
+/** For what goes from one engine to another. */
+export const everyEngine = [sqlite, postgres]
+
 /** Defines the same tests once for each engine. */
 export function onEveryEngine(define: (engine: TestEngine) => void): void {
-  for (const engine of [sqlite, postgres]) describe(engine.name, () => define(engine))
+  for (const engine of everyEngine) describe(engine.name, () => define(engine))
 }
 
 /** Defines tests of what only the embedded database has. */

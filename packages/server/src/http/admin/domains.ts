@@ -82,6 +82,7 @@ export const show = operation({
 export const update = operation({
   summary: 'Change a domain',
   about: 'What is absent stays. Tokens go on; authenticators learn of the change at their next poll.',
+  takesIfMatch: true,
   body: Changes,
   reply: Domain,
   example: { body: { numberMatching: 'required' }, reply: { ...vpn, numberMatching: 'required' } },
@@ -92,5 +93,6 @@ export const update = operation({
 export const remove = operation({
   summary: 'Delete a domain',
   about: 'Its members leave it, and every token and pending code of the domain is revoked. There is no way back.',
+  takesIfMatch: true,
   handle: (app, actor, { id, ifMatch }) => deleteDomain(app, actor, { domainId: id('domainId'), ifMatch }),
 })

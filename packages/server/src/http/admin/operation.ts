@@ -1,3 +1,4 @@
+import type { ApiErrorCode } from '@countersign/protocol/errors.ts'
 import type { Static, TObject, TProperties, TSchema } from 'typebox'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -36,6 +37,10 @@ interface Description {
   consumes?: string
   /** the media type of an answer that is not JSON */
   produces?: string
+  /** whether it refuses by If-Match */
+  takesIfMatch?: true
+  /** beside those that follow from its address and schemas */
+  refusals?: ApiErrorCode[]
   /** a request and its answer, as a reader would send it; tests run it. `{name}` stands for an id that exists. */
   example?: { query?: Record<string, string>; body?: unknown; reply?: unknown }
 }

@@ -15,6 +15,7 @@ export const show = operation({
 
 export const update = operation({
   summary: 'Rename the organization',
+  takesIfMatch: true,
   body: changesOf({ name: Type.String() }),
   reply: Organization,
   example: { body: { name: 'Acme Ltd' }, reply: { ...acme, name: 'Acme Ltd' } },

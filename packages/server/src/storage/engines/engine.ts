@@ -8,6 +8,8 @@ export interface Engine {
   readonly dialect: Dialect
   /** Reads committed rows; sees every unit whose promise has resolved. */
   read: Run
+  /** Runs the work on one view of the committed rows that does not change meanwhile. Nothing waits for it, however long it takes. */
+  snapshot<T>(work: (run: Run) => Promise<T>): Promise<T>
   /** Runs the work atomically. Rejects with what the work threw (rolled back), or with StorageUnavailable. */
   unit<T>(work: (connection: Connection) => Promise<T>): Promise<T>
   /** Tells the other processes on this database; after the commit, best effort, short messages only. */

@@ -8,6 +8,8 @@ const connectionsMax = 16
 const attemptsMax = 5
 const chains = 64
 const channel = 'countersign'
+/** held, shared, by every server that runs; any number that nobody else locks in this database */
+export const serverLock = 7_266_002
 const untoldMax = 10_000
 /** serialization failure, deadlock: the unit is run again */
 const retriable = new Set(['40001', '40P01'])
@@ -35,13 +37,8 @@ export function openPostgres(url: string, onError: (error: Error) => void): Engi
 
   return {
     dialect: 'postgres',
-    read: async (query) => {
-      try {
-        return await runner(pool)(query)
-      } catch (error) {
-        throw isUnavailable(error) ? unavailable(error) : error
-      }
-    },
+    read: (query) => reached(() => runner(pool)(query)),
+    snapshot: (work) => snapshot(pool, work),
     unit: (work) => withRetries(() => transaction(pool, connections, work)),
     publish: (messages) => channelClient.publish(messages),
     subscribe: (listener) => channelClient.subscribe(listener),
@@ -73,6 +70,30 @@ async function transaction<T>(
     throw error
   } finally {
     client.release(broken)
+  }
+}
+
+async function snapshot<T>(pool: pg.Pool, work: (run: Run) => Promise<T>): Promise<T> {
+  const client = await reached(() => pool.connect())
+  let broken: Error | undefined
+  try {
+    await reached(() => client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'))
+    await reached(() => client.query('SET LOCAL idle_in_transaction_session_timeout = 0'))
+    return await work((query) => reached(() => runner(client)(query)))
+  } finally {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure
+    })
+    client.release(broken)
+  }
+}
+
+/** What the database says; that it says nothing becomes StorageUnavailable. */
+async function reached<T>(asked: () => Promise<T>): Promise<T> {
+  try {
+    return await asked()
+  } catch (error) {
+    throw isUnavailable(error) ? unavailable(error) : error
   }
 }
 
@@ -169,6 +190,7 @@ class Channel {
     try {
       await client.connect()
       await client.query(`LISTEN ${channel}`)
+      await client.query(`SELECT pg_try_advisory_lock_shared(${serverLock})`) // until the connection ends
     } catch (error) {
       void client.end().catch(() => {}) // it did not connect, or is gone again
       throw error

@@ -41,6 +41,15 @@ export function openSqlite(file: string, options: Options): Engine {
   return {
     dialect: 'sqlite',
     read: runner(reader),
+    async snapshot(work) {
+      const own = new DatabaseSync(file, { readOnly: true })
+      try {
+        own.exec('PRAGMA busy_timeout=1000; BEGIN') // the first statement fixes what all of them see
+        return await work(runner(own))
+      } finally {
+        own.close()
+      }
+    },
     unit: (work) =>
       new Promise((resolve, reject) => {
         queue.push({ start: (open) => attempt(writer, () => work(open), resolve, reject), fail: reject })

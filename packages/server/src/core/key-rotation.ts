@@ -1,0 +1,162 @@
+import type { App } from '../app.ts'
+import type { EncryptedColumn, EncryptedField } from '../storage/ciphers.ts'
+import type { DataKeyRow } from '../storage/keys.ts'
+import { installation } from './audit.ts'
+import { activationMs, newDataKey } from './data-keys.ts'
+import { readKeyring } from './keyring.ts'
+import type { FieldPlace } from './secrets.ts'
+import { transact } from './transactions.ts'
+
+/** Fields that were encrypted just before the new key took over may be stored so much later. */
+const settlingMs = 30_000
+
+/** What one unit rewrites: well below the 50 ms that a server may be kept waiting. */
+const fieldsPerUnit = 50
+
+export type RotationStep = { step: 'waiting'; leftMs: number } | { step: 'encrypting'; done: number; total: number }
+
+export interface RotationOptions {
+  wait(ms: number): Promise<void>
+  onStep(step: RotationStep): void
+}
+
+export interface Rotation {
+  /** id of the key that everything is encrypted under now */
+  key: string
+  /** ids of those that are gone */
+  removed: string[]
+  /** fields that were encrypted anew */
+  fields: number
+  /** fields that no key opens, by their places; the old keys stay as long as there are any */
+  unreadable: string[]
+}
+
+const operator = { kind: 'operator', id: 'command-line' } as const
+
+/**
+ * Encrypts every field under a new key, beside running servers, and removes the old keys. May be ended at any moment and
+ * run again: it continues where it was.
+ */
+export async function rotateKeys(app: App, options: RotationOptions): Promise<Rotation> {
+  const key = await beginRotation(app)
+  const inUse = key.created_at + activationMs
+  await waitUntil(app, inUse, options)
+  await app.secrets.reload()
+  const pass = new Pass(app, key.id, options)
+  await pass.run()
+  await waitUntil(app, inUse + settlingMs, options)
+  // Until a pass finds nothing: then nobody uses the old keys, and nobody can begin to.
+  while ((await pass.run()) > 0);
+  const { fields, unreadable } = pass
+  const removed = unreadable.length === 0 ? await endRotation(app, key, fields) : []
+  return { key: key.id, removed, fields, unreadable }
+}
+
+/** The key to rotate to: a new one, or that of a rotation which was not ended. */
+async function beginRotation(app: App): Promise<DataKeyRow> {
+  return transact(app, async ({ tx, audit }) => {
+    await tx.keys.lock()
+    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields')
+    const youngest = rows.at(-1)
+    if (!youngest) throw new Error('The database has lost its keys. Restore it from a backup.')
+    if (rows.length > 1) return youngest
+    // A clock that was set back must not make the new key the older one.
+    const createdAt = Math.max(app.now(), youngest.created_at + 1)
+    const key = newDataKey(readKeyring(app.config.keyring), 'fields', createdAt)
+    await tx.keys.insert([key])
+    audit({ organizationId: installation, event: 'keys.added', actor: operator, data: { key: key.id } })
+    return key
+  })
+}
+
+async function endRotation(app: App, key: DataKeyRow, fields: number): Promise<string[]> {
+  return transact(app, async ({ tx, audit }) => {
+    await tx.keys.lock()
+    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields')
+    const old = rows
+      .slice(
+        0,
+        rows.findIndex(({ id }) => id === key.id),
+      )
+      .map(({ id }) => id)
+    const removed = old.length > 0 ? await tx.keys.remove(old) : []
+    const data = { key: key.id, removed, fields }
+    if (removed.length > 0) audit({ organizationId: installation, event: 'keys.rotated', actor: operator, data })
+    return removed
+  })
+}
+
+async function waitUntil(app: App, time: number, { wait, onStep }: RotationOptions): Promise<void> {
+  for (let leftMs = time - app.now(); leftMs > 0; leftMs = time - app.now()) {
+    onStep({ step: 'waiting', leftMs })
+    await wait(Math.min(leftMs, 1_000))
+  }
+}
+
+/** Goes through all encrypted fields, as often as it is run. */
+class Pass {
+  /** encrypted anew, over all runs */
+  fields = 0
+  unreadable: string[] = []
+  readonly #app: App
+  readonly #key: string
+  readonly #options: RotationOptions
+
+  constructor(app: App, key: string, options: RotationOptions) {
+    this.#app = app
+    this.#key = key
+    this.#options = options
+  }
+
+  /** How many fields were found under another key and could be read. */
+  async run(): Promise<number> {
+    const { ciphers } = this.#app.storage
+    this.unreadable = []
+    let total = 0
+    for (const column of ciphers.columns) total += await ciphers.count(column, this.#key)
+    let done = 0
+    for (const column of ciphers.columns) {
+      for (let after: string[] | undefined, full = true; full; ) {
+        const fields = await ciphers.list(column, { keyId: this.#key, after, limit: fieldsPerUnit })
+        await this.#encrypt(column, fields)
+        done += fields.length
+        if (fields.length > 0) this.#options.onStep({ step: 'encrypting', done, total: Math.max(done, total) })
+        after = fields.at(-1)?.key
+        full = fields.length === fieldsPerUnit
+      }
+    }
+    return done - this.unreadable.length
+  }
+
+  async #encrypt(column: EncryptedColumn, fields: EncryptedField[]): Promise<void> {
+    const anew = fields.flatMap((field) => this.#anew(column, field) ?? [])
+    if (anew.length === 0) return
+    const began = performance.now()
+    this.fields += await transact(this.#app, async ({ tx }) => {
+      let replaced = 0
+      for (const { field, cipher } of anew) {
+        if (await tx.ciphers.replace(column, field, cipher)) replaced++
+      }
+      return replaced
+    })
+    // As long as the unit took, so that half of the time is the servers'.
+    await this.#options.wait(performance.now() - began)
+  }
+
+  #anew(column: EncryptedColumn, field: EncryptedField): { field: EncryptedField; cipher: string } | undefined {
+    const { table, column: name, key, row } = column
+    const place = { table, column: name, row: field.key[key.indexOf(row)] ?? '' }
+    const clear = this.#read(place, field)
+    return clear === undefined ? undefined : { field, cipher: this.#app.secrets.encrypt(place, clear) }
+  }
+
+  #read(place: FieldPlace, field: EncryptedField): string | undefined {
+    try {
+      return this.#app.secrets.decrypt(place, field.cipher)
+    } catch {
+      // It was unreadable before, too: somebody has changed it. Which one is told, and the others go on.
+      this.unreadable.push(`${place.table}.${place.column} of ${field.key.join('/')}`)
+      return undefined
+    }
+  }
+}

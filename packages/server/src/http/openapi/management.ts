@@ -1,0 +1,105 @@
+import type { ApiErrorCode } from '@countersign/protocol/errors.ts'
+import type { TSchema } from 'typebox'
+import { type AdminRoute, adminTable } from '../admin/routes.ts'
+import { type Chapter, type Described, parametersOf } from './described.ts'
+import { type Noun, namesIn, operationId } from './names.ts'
+
+/** By the segment of a path that means it; the last one of a path says what it is about. */
+export const nouns: Record<string, Noun> = {
+  session: { tag: 'Signing in', about: 'Administrators and their sessions.' },
+  organization: { tag: 'Manage the organization', about: 'Its name and settings.' },
+  domains: { tag: 'Manage domains', about: 'What users log in to, and how they approve.', one: 'Domain' },
+  image: { tag: 'Manage domains', about: '', one: 'Image' },
+  users: { tag: 'Manage users', about: 'The people of the organization.', one: 'User' },
+  members: { tag: 'Manage members', about: 'The users of a domain.', one: 'Member' },
+  tokens: { tag: 'Manage tokens', about: 'Which user has which device in which domain.', one: 'Token' },
+  token: { tag: 'Manage tokens', about: '', one: 'Token' },
+  sessions: { tag: 'Manage sessions', about: 'Who was asked for what, and the verdicts.', one: 'Session' },
+  'bypass-codes': { tag: 'Manage bypass codes', about: 'For users without a phone at hand.', one: 'BypassCode' },
+  hardware: { tag: 'Manage hardware tokens', about: 'Devices that show one-time passwords.', one: 'HardwareToken' },
+  'hardware-tokens': { tag: 'Manage hardware tokens', about: '', one: 'HardwareToken' },
+  'api-keys': { tag: 'Manage API keys', about: 'What applications sign in with.', one: 'ApiKey' },
+  administrators: { tag: 'Manage administrators', about: 'Who manages the organization.', one: 'Administrator' },
+  audit: { tag: 'Audit log', about: 'Who did what, and when.', one: 'AuditEvent' },
+}
+
+const notFound: Record<string, ApiErrorCode> = {
+  domainId: 'api.error.notfound.domain',
+  userId: 'api.error.notfound.user',
+  tokenId: 'api.error.notfound.token',
+  sessionId: 'api.error.notfound.session',
+  bypassCodeId: 'api.error.notfound.bypasscode',
+  hardwareId: 'api.error.notfound.hardware',
+  hardwareTokenId: 'api.error.notfound.hardware',
+  apiKeyId: 'api.error.notfound.apikey',
+  administratorId: 'api.error.notfound.administrator',
+}
+
+const edited = new Set(adminTable.flatMap(([, path, , operation]) => (operation.takesIfMatch ? [path] : [])))
+
+/** The API of administrators and of what does their work, from the table that serves it. */
+export const management: Chapter = {
+  title: 'Management API',
+  about:
+    'What administrators, their panel and automation use. Ordinary REST: 201 for what was created, 204 where there is ' +
+    'nothing to say. **Lists** come in parts of `limit` items; send the `next` of one part as `after` to get the next. ' +
+    '**Edits**: send the `ETag` of what you saw as `If-Match`, and an edit of what somebody else has changed meanwhile ' +
+    'is refused with 412. Members and parameters that are not known are refused. Times are RFC 3339 in UTC.',
+  security: ['bearer', 'apiKey'],
+  sections: sectionsOf(adminTable),
+  operations: adminTable.map(describe),
+}
+
+function describe([method, path, permission, operation]: AdminRoute): Described {
+  const { summary, about, query, body, reply, produces, example, takesIfMatch = false, refusals = [] } = operation
+  const mediaType = produces ?? 'application/json'
+  const replies: Record<string, TSchema | undefined> = reply || produces ? { [mediaType]: reply } : {}
+  return {
+    method,
+    path: `/admin/v1/${path}`,
+    tag: tagOf(path),
+    id: operationId(method, path, { noun: (segment) => nouns[segment]?.one, lists: isList(reply) }),
+    permission: permission ?? undefined,
+    summary,
+    ...(about !== undefined && { about }),
+    query: query?.properties ?? {},
+    takesIfMatch,
+    headers: answersEdited(method, path) ? { ETag: 'names this state of the object, for `If-Match`' } : {},
+    ...(body && { body }),
+    bodyType: operation.consumes ?? 'application/json',
+    status: operation.status ?? (reply || produces ? 200 : 204),
+    replies,
+    refusals: [...refusalsOf(path, operation), ...refusals],
+    examples: [example ?? {}],
+  }
+}
+
+// What two people may edit is tagged wherever it is answered, at its creation, too.
+function answersEdited(method: string, path: string): boolean {
+  if (method === 'POST')
+    return [...edited].some((other) => /^\/:\w+$/.test(other.slice(path.length)) && other.startsWith(path))
+  return method !== 'DELETE' && edited.has(path)
+}
+
+function refusalsOf(path: string, { query, body, takesIfMatch }: AdminRoute[3]): ApiErrorCode[] {
+  const unfit = body || Object.keys(query?.properties ?? {}).length > 0
+  return [
+    ...(unfit ? (['api.error.badrequest'] as const) : []),
+    ...parametersOf(path).flatMap((name) => notFound[name] ?? []),
+    ...(takesIfMatch ? (['api.error.preconditionfailed'] as const) : []),
+  ]
+}
+
+function tagOf(path: string): string {
+  const noun = namesIn(path).findLast((segment) => segment in nouns)
+  return (noun && nouns[noun]?.tag) || 'Other'
+}
+
+function sectionsOf(table: AdminRoute[]): Chapter['sections'] {
+  const tags = [...new Set(table.map(([, path]) => tagOf(path)))]
+  return tags.map((tag) => ({ tag, about: Object.values(nouns).find((noun) => noun.tag === tag)?.about ?? '' }))
+}
+
+function isList(reply: TSchema | undefined): boolean {
+  return JSON.stringify(reply)?.startsWith('{"type":"object","required":["items"]') ?? false
+}
