@@ -36,6 +36,8 @@ const homes: { packages: string[]; home: string[] }[] = [
   { packages: ['pg', 'pg-*', 'node:sqlite'], home: ['server/storage/engines'] },
   { packages: ['kysely'], home: ['server/storage', 'server/storage/engines'] },
   { packages: ['fastify', '@fastify/*'], home: ['server/http'] },
+  { packages: ['prom-client'], home: ['server/metrics.ts'] },
+  { packages: ['smol-toml'], home: ['server/config-file.ts'] },
 ]
 
 // The check checks itself first: [file, code, is refused].
@@ -55,6 +57,8 @@ const examples: [file: string, code: string, refused: boolean][] = [
   ['packages/server/src/main.ts', `import { listen } from './radius/server.ts'`, false],
   ['packages/server/src/app.ts', `import type { Storage } from './storage/storage.ts'`, false],
   ['packages/server/src/app.ts', `import { Storage } from './storage/storage.ts'`, true],
+  ['packages/server/src/metrics.ts', `import { Counter } from 'prom-client'`, false],
+  ['packages/server/src/core/users.ts', `import { Counter } from 'prom-client'`, true],
   ['packages/server/src/config.ts', `import { totp } from './core/tokens.ts'`, true],
   ['packages/server/src/core/users.ts', `import type { UserRow } from '../storage/users.ts'`, false],
   ['packages/server/src/core/users.ts', `import { type UserRow } from '../storage/users.ts'`, true],

@@ -4,6 +4,8 @@ import { settings } from '@countersign/server/config.ts'
 import { mayAnywhere, roles, scopes } from '@countersign/server/core/actors.ts'
 import { chapters } from '@countersign/server/http/openapi/document.ts'
 import { template } from '@countersign/server/http/openapi/names.ts'
+import { logFields } from '@countersign/server/log.ts'
+import { counters, gauges, histograms } from '@countersign/server/metrics.ts'
 
 // Writes the tables of docs/ that have their source in the code; with --check it only compares.
 
@@ -13,6 +15,8 @@ const documents = {
   'docs/configuration.md': configuration(),
   'docs/errors.md': errors(),
   'docs/api-permissions.md': permissions(),
+  'docs/logs.md': logs(),
+  'docs/metrics.md': metrics(),
 }
 
 let stale = false
@@ -31,6 +35,7 @@ function report(file: string, text: string): boolean {
 function configuration(): string {
   const rows = Object.entries(settings).map(([name, { type, default: fallback, about }]) => [
     `\`${name}\``,
+    name === 'COUNTERSIGN_CONFIG' ? '' : `\`${name.slice('COUNTERSIGN_'.length).toLowerCase()}\``,
     type,
     fallback,
     about,
@@ -39,11 +44,26 @@ function configuration(): string {
 
 ${notice}
 
-The server and the command line read their settings from the environment. Each can also be put in a file that
-\`NAME_FILE\` names, which is how secret stores hand over secrets. All mistakes are reported at once when the server
-starts; a name with the prefix that is no setting is warned about.
+The server and the command line read their settings from the environment and, where \`COUNTERSIGN_CONFIG\` names one, from a
+TOML file:
 
-${table(['setting', 'type', 'default', 'what it is'], rows)}
+    # COUNTERSIGN_CONFIG=/etc/countersign/countersign.toml
+    database_file = "/run/secrets/countersign-database-url"
+    api_listen = "0.0.0.0:443"
+    device_listen = "0.0.0.0:8443"
+    tls_cert = ["/etc/countersign/default.pem", "/etc/countersign/cloud.logintc.com.pem"]
+    tls_key = ["/etc/countersign/default.key", "/etc/countersign/cloud.logintc.com.key"]
+    drain_seconds = 15
+
+- No file is looked for that is not named: a command must not find other settings because of where it is run.
+- Its keys are the second column. There are no tables in it. What is comma-separated elsewhere may be an array in it.
+- What the environment says goes before the file, setting by setting. An empty text is no setting.
+- Each setting can also be put in a file of its own that \`NAME_FILE\` names (\`name_file\` in the TOML file), which is how
+  secret stores hand over secrets.
+- All mistakes, wherever they are, are reported at once, each with its place, and nothing starts. A key of the TOML file that is no
+  setting is a mistake; a variable with the prefix that is none is warned about.
+
+${table(['setting', 'in the file', 'type', 'default', 'what it is'], rows)}
 (From \`packages/server/src/config.ts\`.)
 `
 }
@@ -109,6 +129,39 @@ function permissionRows(): string[][] {
 
 function yes(fact: boolean): string {
   return fact ? '✓' : ''
+}
+
+function logs(): string {
+  const rows = Object.entries(logFields).map(([name, about]) => [`\`${name}\``, about])
+  return `# Log lines
+
+${notice}
+
+One JSON object a line, on standard error. What each member says, where a line has it:
+
+${table(['member', 'what it says'], rows)}
+Secrets are held back by the names of their members, however deep they stand: \`"[redacted]"\`.
+
+(From \`packages/server/src/log.ts\`.)
+`
+}
+
+function metrics(): string {
+  const kinds = { counter: counters, histogram: histograms, gauge: gauges }
+  const rows = Object.entries(kinds).flatMap(([kind, metrics]) =>
+    Object.entries(metrics).map(([name, { labels, help }]) => [`\`${name}\``, kind, labels.join(', '), help]),
+  )
+  return `# Metrics
+
+${notice}
+
+What \`/metrics\` has on the metrics listener, in Prometheus' text format, beside what
+[prom-client](https://github.com/siimon/prom-client) tells of every Node.js process (\`process_*\`, \`nodejs_*\`). No label holds an
+id, a name or anything else that a client chooses.
+
+${table(['metric', 'kind', 'labels', 'what it says'], rows)}
+(From \`packages/server/src/metrics.ts\`.)
+`
 }
 
 function errorTable(kinds: Record<string, { status: number; about: string }>): string {

@@ -14,6 +14,7 @@ async function serve(options: { firstRun?: boolean }): Promise<void> {
   const { hasOrganizations, readConfig, startServer } = await loadServer()
   const server = await startServer(readConfig(process.env))
   stopOnSignal(server)
+  if (server.app.config.tls.length > 0) reloadOnSignal(server)
   const { apiUrl, deviceUrl } = server.app.config
   say([`Countersign is running. REST API: ${apiUrl}/api   Authenticators: ${deviceUrl}`])
   if (await hasOrganizations(server.app)) return say(['Stop it with Ctrl-C.'])
@@ -28,15 +29,21 @@ function say(lines: string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-/** The first signal lets what is under way end; a second one does not wait. */
+/** The first signal tells load balancers and lets what is under way end; a second one does not wait. */
 function stopOnSignal(server: Server): void {
   let stopping = false
   const stop = async () => {
     if (stopping) process.exit(1)
     stopping = true
+    await server.drain()
     await server.stop()
     process.exit(0)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+}
+
+/** Without certificates SIGHUP goes on to end the server, as whoever closes its terminal expects. */
+function reloadOnSignal(server: Server): void {
+  process.on('SIGHUP', () => void server.reloadCertificates())
 }

@@ -6,9 +6,10 @@ import type { Secrets } from './core/secrets.ts'
 import type { PublicKeys } from './core/signed-messages.ts'
 import type { Polls } from './core/sync.ts'
 import type { Events } from './events.ts'
+import type { Metrics } from './metrics.ts'
 import type { Storage } from './storage/storage.ts'
 
-export type { Address, Config } from './config.ts'
+export type { Address, CertificateFiles, Config } from './config.ts'
 export type { Watch } from './events.ts'
 
 /** What a core function may use. Everything that differs between production and a test comes in here. */
@@ -21,6 +22,7 @@ export interface App {
   keyUses: KeyUses
   publicKeys: PublicKeys
   polls: Polls
+  metrics: Metrics
   /** milliseconds since 1970 */
   now(): number
   /** cryptographically strong random bytes */

@@ -1,6 +1,23 @@
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
+import {
+  type Address,
+  type CertificateFiles,
+  originOf,
+  overlap,
+  pairCertificates,
+  readAddress,
+  readAddressOrOff,
+  readCount,
+  readDatabase,
+  readDrainSeconds,
+  readLevel,
+  readOrigin,
+  readPemFiles,
+  readRanges,
+} from './config-readers.ts'
+import { Sources } from './config-sources.ts'
+
+export type { Address, CertificateFiles }
 
 /** Every setting of the server, as it is used. */
 export interface Config {
@@ -13,30 +30,36 @@ export interface Config {
   /** origins, without a path */
   apiUrl: string
   deviceUrl: string
-  /** PEM texts */
-  tls: { cert: string; key: string } | undefined
+  /** the first is for clients that name no host; none: the listeners speak http */
+  tls: CertificateFiles[]
   serverName: string
   trustedProxies: string[]
   pollsMax: number
   logLevel: string
-  /** names that look like settings and are none: a slip of the pen, most likely */
+  /** undefined when it is switched off; one that was not asked for may be missing when its port is taken */
+  metrics: { listen: Address; asked: boolean } | undefined
+  /** how long the listeners go on after the server has said that it is going down */
+  drainSeconds: number
+  /** names of environment variables that look like settings and are none: a slip of the pen, most likely */
   unknown: string[]
-}
-
-export interface Address {
-  host: string
-  port: number
 }
 
 interface Setting {
   type: string
   default: string
+  /** in a configuration file it may be an array */
+  list?: true
   /** one sentence for docs/configuration.md */
   about: string
 }
 
-/** What docs/configuration.md is generated from. Each is read from the environment, or from the file that NAME_FILE names. */
+/** What docs/configuration.md is generated from. Each is read from the environment, NAME_FILE, or the configuration file. */
 export const settings = {
+  COUNTERSIGN_CONFIG: {
+    type: 'TOML file',
+    default: '(none)',
+    about: 'A file with settings, by the names in the second column. What the environment says goes before it.',
+  },
   COUNTERSIGN_DATA: {
     type: 'directory',
     default: './data',
@@ -70,11 +93,18 @@ export const settings = {
     about: 'The public origin that authenticators are bound to; phones activated under another one cannot answer.',
   },
   COUNTERSIGN_TLS_CERT: {
-    type: 'PEM file',
+    type: 'PEM files, comma-separated',
     default: '(none)',
-    about: 'The certificate chain; with `COUNTERSIGN_TLS_KEY` both listeners speak https, TLS 1.2 or later.',
+    list: true,
+    about:
+      'Certificate chains; with them the API and device listeners speak https, TLS 1.2 or later. The first is for clients that name no host, the others for the names in them.',
   },
-  COUNTERSIGN_TLS_KEY: { type: 'PEM file', default: '(none)', about: 'The private key of the certificate.' },
+  COUNTERSIGN_TLS_KEY: {
+    type: 'PEM files, comma-separated',
+    default: '(none)',
+    list: true,
+    about: 'The private keys of the certificates, in the same order.',
+  },
   COUNTERSIGN_NAME: {
     type: 'text',
     default: 'Countersign',
@@ -83,6 +113,7 @@ export const settings = {
   COUNTERSIGN_TRUSTED_PROXIES: {
     type: 'addresses or CIDR ranges, comma-separated',
     default: '(none)',
+    list: true,
     about: 'Peers whose `X-Forwarded-For` is believed; anyone else is who the connection says.',
   },
   COUNTERSIGN_POLLS_MAX: {
@@ -95,36 +126,37 @@ export const settings = {
     default: 'info',
     about: 'How much is logged, as one JSON object a line on standard error.',
   },
+  COUNTERSIGN_METRICS_LISTEN: {
+    type: 'address:port or `off`',
+    default: '127.0.0.1:9464',
+    about:
+      'Where Prometheus reads `/metrics`: plain http, for a network that only operators reach. If the default port is taken, the server goes on without.',
+  },
+  COUNTERSIGN_DRAIN_SECONDS: {
+    type: 'number',
+    default: '0',
+    about:
+      'How long the server still answers after SIGTERM, while `/readyz` says 503. Behind a load balancer longer than that takes to notice: 10, for one.',
+  },
 } satisfies Record<string, Setting>
 
 type Name = keyof typeof settings
+type Environment = Record<string, string | undefined>
 
-/** One or more settings that cannot be used; the message has a line for each. */
+/** One or more settings that cannot be used; the message has a line for each, which begins with where it was written. */
 export class ConfigError extends Error {}
 
-/** Reads every setting and reports all mistakes at once. */
-export function readConfig(env: Record<string, string | undefined>): Config {
-  const mistakes: string[] = []
-  const read = <T>(name: Name, parse: (text: string) => T, fallback: T): T => {
-    try {
-      const text = settingOf(env, name)
-      return text === undefined ? fallback : parse(text)
-    } catch (error) {
-      mistakes.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-      return fallback
-    }
-  }
+/** Reads every setting, wherever it is written, and reports all mistakes at once. */
+export function readConfig(env: Environment): Config {
+  const sources = new Sources(env, settings)
+  const { mistakes } = sources
+  const read = <T>(name: Name, parse: (text: string) => T, fallback: T): T => sources.read(name, parse) ?? fallback
   const data = read('COUNTERSIGN_DATA', (text) => text, './data')
-  const cert = read('COUNTERSIGN_TLS_CERT', readPem, '')
-  const key = read('COUNTERSIGN_TLS_KEY', readPem, '')
-  if (Boolean(cert) !== Boolean(key))
-    mistakes.push('COUNTERSIGN_TLS_CERT and COUNTERSIGN_TLS_KEY: Set both or neither.')
-  const scheme = cert && key ? 'https' : 'http'
+  const tls = readTls(sources)
+  const scheme = tls.length > 0 ? 'https' : 'http'
   const apiListen = read('COUNTERSIGN_API_LISTEN', readAddress, { host: '127.0.0.1', port: 8080 })
   const deviceListen = read('COUNTERSIGN_DEVICE_LISTEN', readAddress, { host: '127.0.0.1', port: 8081 })
-  if (overlap(apiListen, deviceListen)) {
-    mistakes.push('COUNTERSIGN_API_LISTEN and COUNTERSIGN_DEVICE_LISTEN: They need a port each, or an address each.')
-  }
+  const metrics = readMetrics(sources)
   const config: Config = {
     data,
     database: read('COUNTERSIGN_DATABASE', readDatabase, 'sqlite'),
@@ -133,94 +165,59 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     deviceListen,
     apiUrl: read('COUNTERSIGN_API_URL', readOrigin, originOf(scheme, apiListen)),
     deviceUrl: read('COUNTERSIGN_DEVICE_URL', readOrigin, originOf(scheme, deviceListen)),
-    tls: cert && key ? { cert, key } : undefined,
+    tls,
     serverName: read('COUNTERSIGN_NAME', (text) => text, 'Countersign'),
     trustedProxies: read('COUNTERSIGN_TRUSTED_PROXIES', readRanges, []),
     pollsMax: read('COUNTERSIGN_POLLS_MAX', readCount, 50_000),
     logLevel: read('COUNTERSIGN_LOG_LEVEL', readLevel, 'info'),
+    metrics,
+    drainSeconds: read('COUNTERSIGN_DRAIN_SECONDS', readDrainSeconds, 0),
     unknown: Object.keys(env).filter(isUnknownSetting),
   }
+  requirePortEach(sources, {
+    COUNTERSIGN_API_LISTEN: apiListen,
+    COUNTERSIGN_DEVICE_LISTEN: deviceListen,
+    ...(metrics?.asked ? { COUNTERSIGN_METRICS_LISTEN: metrics.listen } : {}),
+  })
   if (config.apiUrl === config.deviceUrl) {
-    mistakes.push(
-      `COUNTERSIGN_API_URL and COUNTERSIGN_DEVICE_URL: Both would be ${config.apiUrl}; authenticators need an origin of ` +
-        'their own.',
-    )
+    const where = `${sources.where('COUNTERSIGN_API_URL')} and ${sources.where('COUNTERSIGN_DEVICE_URL')}`
+    mistakes.push(`${where}: Both would be ${config.apiUrl}; authenticators need an origin of their own.`)
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   return config
 }
 
-function settingOf(env: Record<string, string | undefined>, name: Name): string | undefined {
-  const file = env[`${name}_FILE`]
-  const value = env[name]
-  if (file && value) throw new Error(`Set it or ${name}_FILE, not both.`)
-  // A file that a secret store writes usually ends in a newline.
-  const text = file ? readFileSync(file, 'utf8').trimEnd() : value
-  return text === '' ? undefined : text
+function readTls(sources: Sources): CertificateFiles[] {
+  const [cert, key] = ['COUNTERSIGN_TLS_CERT', 'COUNTERSIGN_TLS_KEY'] as const
+  const certs = sources.read(cert, readPemFiles)
+  const keys = sources.read(key, readPemFiles)
+  const where = `${sources.where(cert)} and ${sources.where(key)}`
+  if (sources.given(cert) !== sources.given(key)) sources.mistakes.push(`${where}: Set both or neither.`)
+  if (!certs || !keys) return []
+  const { pairs, mistakes } = pairCertificates(certs, keys)
+  sources.mistakes.push(...mistakes.map((mistake) => `${where}: ${mistake}`))
+  return pairs
+}
+
+function readMetrics(sources: Sources): Config['metrics'] {
+  const name = 'COUNTERSIGN_METRICS_LISTEN'
+  const asked = sources.given(name)
+  const listen = asked ? sources.read(name, readAddressOrOff) : { host: '127.0.0.1', port: 9464 }
+  return listen && { listen, asked }
+}
+
+/** No two on one port, unless each has an address of its own. */
+function requirePortEach(sources: Sources, listeners: Partial<Record<Name, Address>>): void {
+  const entries = Object.entries(listeners)
+  for (const [index, [name, address]] of entries.entries()) {
+    const [other] = entries.slice(index + 1).find(([, later]) => overlap(address, later)) ?? []
+    if (other)
+      sources.mistakes.push(
+        `${sources.where(name)} and ${sources.where(other)}: They need a port each, or an address each.`,
+      )
+  }
 }
 
 function isUnknownSetting(name: string): boolean {
   return name.startsWith('COUNTERSIGN_') && !(name.replace(/_FILE$/, '') in settings)
-}
-
-function readAddress(text: string): Address {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text)
-  const port = Number(match?.[3])
-  const host = match?.[1] ?? match?.[2]
-  if (!host || port < 1 || port > 65_535) throw new Error(`"${text}" is not like 127.0.0.1:8080 or [::1]:8080.`)
-  return { host, port }
-}
-
-function overlap(one: Address, other: Address): boolean {
-  const wildcard = [one.host, other.host].some((host) => host === '0.0.0.0' || host === '::')
-  return one.port === other.port && (wildcard || one.host === other.host)
-}
-
-/** WebAuthn and people prefer a name: `localhost` stands for loopback and wildcard addresses. */
-function originOf(scheme: string, { host, port }: Address): string {
-  const local = host === '0.0.0.0' || host === '::' || host === '::1' || /^127\./.test(host)
-  const name = local ? 'localhost' : isIP(host) === 6 ? `[${host}]` : host
-  return new URL(`${scheme}://${name}:${port}`).origin
-}
-
-function readOrigin(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !/^https?:$/.test(url.protocol) || (text !== url.origin && text !== `${url.origin}/`)) {
-    throw new Error(`"${text}" is not an origin like https://mfa.example.org (no path, lower case, no default port).`)
-  }
-  return url.origin
-}
-
-function readDatabase(text: string): string {
-  if (text === 'sqlite' || /^postgres(ql)?:\/\//.test(text)) return text
-  throw new Error('It is "sqlite" or begins with postgres://.')
-}
-
-function readPem(file: string): string {
-  const text = readFileSync(file, 'utf8')
-  if (!text.includes('-----BEGIN')) throw new Error(`${file} is not a PEM file.`)
-  return text
-}
-
-function readRanges(text: string): string[] {
-  const ranges = text.split(',').map((range) => range.trim())
-  for (const range of ranges) {
-    const [address = '', bits, ...more] = range.split('/')
-    const version = isIP(address)
-    const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-    if (!version || !fits || more.length > 0)
-      throw new Error(`"${range}" is not an address or a range like 10.0.0.0/8.`)
-  }
-  return ranges
-}
-
-function readCount(text: string): number {
-  const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new Error(`"${text}" is not a whole number above 0.`)
-  return count
-}
-
-function readLevel(text: string): string {
-  if (['fatal', 'error', 'warn', 'info', 'debug'].includes(text)) return text
-  throw new Error(`"${text}" is not one of fatal, error, warn, info, debug.`)
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import type { App } from './app.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { type Backup, createBackup, type Restored, restoreBackup } from './core/backups.ts'
@@ -10,11 +10,9 @@ import type { Secrets } from './core/secrets.ts'
 import { sweepOld, sweepSessions } from './core/sweeper.ts'
 import { openPolls } from './core/sync.ts'
 import { type Events, openEvents } from './events.ts'
-import { adminRoutes } from './http/admin/routes.ts'
-import { apiRoutes } from './http/api/routes.ts'
-import { deviceRoutes } from './http/device/routes.ts'
-import { documentRoutes } from './http/openapi/routes.ts'
-import { startListener } from './http/server.ts'
+import { startFronts } from './http/fronts.ts'
+import { openLog } from './log.ts'
+import { type Metrics, openMetrics } from './metrics.ts'
 import { backups } from './storage/backups.ts'
 import { type EngineOptions, holdServerLock, isMissing, openEngine } from './storage/engines/open.ts'
 import { isInUse, openStorage, type Storage } from './storage/storage.ts'
@@ -110,13 +108,17 @@ export async function restore(config: Config, { file, onRows }: BackupInput): Pr
 /** A running server. */
 export interface Server {
   app: App
+  /** Tells load balancers that it is going down, and goes on answering for COUNTERSIGN_DRAIN_SECONDS. */
+  drain(): Promise<void>
+  /** Reads the certificates again; what cannot be used is logged, and the old ones stay. */
+  reloadCertificates(): Promise<void>
   /** Answers what is under way, ends what waits, and closes the database. */
   stop(): Promise<void>
 }
 
-/** Starts both listeners and the sweeper. Refuses to be the second server on an embedded database. */
+/** Starts the listeners and the sweeper. Refuses to be the second server on an embedded database. */
 export async function startServer(config: Config, world: World = {}): Promise<Server> {
-  const log = world.log ?? pino({ level: config.logLevel }, pino.destination(2))
+  const log = world.log ?? openLog(config.logLevel)
   // Before the database: a second server, perhaps a newer one, must not touch what the first is working on.
   const lock = config.database === 'sqlite' ? holdServerLock(config.data) : undefined
   try {
@@ -134,14 +136,16 @@ async function serve(config: Config, world: World & { log: Logger }, lock?: { re
   try {
     for (const name of config.unknown) log.warn({ name }, 'there is no such setting; see docs/configuration.md')
     await warnOfOtherOrigins(app)
-    const listeners = await startListeners(app)
+    const fronts = await startFronts(app)
     const timers = startSweeper(app)
     return {
       app,
+      drain: fronts.drain,
+      reloadCertificates: fronts.reloadCertificates,
       async stop() {
         for (const timer of timers) clearInterval(timer)
         app.events.stop()
-        await Promise.all(listeners.map((listener) => listener.close()))
+        await fronts.close()
         await writeKeyUses(app).catch((error) => log.warn({ err: error }, 'the last uses of API keys are lost'))
         await opened.close()
         lock?.release()
@@ -159,14 +163,16 @@ async function openApp(
   { busyWaitMs, events, existing }: { busyWaitMs: number; events: (storage: Storage) => Events; existing?: boolean },
 ): Promise<Opened> {
   if (existing && isMissing(config)) throw nothingThere(config)
-  const log = world.log ?? pino({ level: 'silent' })
+  const log = world.log ?? openLog('silent')
   const now = world.now ?? Date.now
-  const onError = (error: Error) => log.warn({ error: error.message }, 'a database connection failed')
-  const engine = openEngineFor(config, { busyWaitMs, onError })
+  const onError = (error: Error) => log.warn({ err: error }, 'a database connection failed')
+  const metrics = openMetrics()
+  const onCommit = (units: number) => metrics.observe('countersign_commit_units', {}, units)
+  const engine = openEngineFor(config, { busyWaitMs, onError, onCommit })
   let reloading: NodeJS.Timeout | undefined
   try {
     if (existing && !(await isInUse(engine))) throw nothingThere(config)
-    const opened = await openStorage(engine)
+    const opened = measured(await openStorage(engine), metrics)
     const storage = world.storage?.(opened) ?? opened
     const secrets = await openSecrets(opened, { keyring: config.keyring, now })
     reloading = reloadRegularly(secrets, log)
@@ -179,10 +185,13 @@ async function openApp(
       keyUses: new Map(),
       publicKeys: new Map(),
       polls: openPolls(),
+      metrics,
       now,
       random: world.random ?? ((bytes) => new Uint8Array(randomBytes(bytes))),
       log,
     }
+    metrics.gauge('countersign_polls_pending', () => app.polls.open)
+    metrics.gauge('countersign_session_reads_waiting', () => app.events.watching - app.polls.open)
     const close = () => {
       clearInterval(reloading)
       return storage.close()
@@ -207,6 +216,25 @@ function reloadRegularly(secrets: Secrets, log: Logger): NodeJS.Timeout {
 
 const unreadable = 'the data keys cannot be read; without them nothing is encrypted soon, and logins fail on this node'
 
+/** Units of work take their time: in the queue, in the database, until they are durable. */
+function measured(storage: Storage, metrics: Metrics): Storage {
+  return {
+    ...storage,
+    async transaction(work) {
+      const began = performance.now()
+      let result = 'failed'
+      try {
+        const value = await storage.transaction(work)
+        result = 'committed'
+        return value
+      } finally {
+        const seconds = (performance.now() - began) / 1_000
+        metrics.observe('countersign_transaction_duration_seconds', { result }, seconds)
+      }
+    },
+  }
+}
+
 function nothingThere({ data, database }: Config): ConfigError {
   const place = database === 'sqlite' ? `the data directory ${data}` : 'the PostgreSQL database'
   return new ConfigError(
@@ -217,19 +245,6 @@ function nothingThere({ data, database }: Config): ConfigError {
 
 function silent(): Events {
   return openEvents({ publish() {}, subscribe() {} })
-}
-
-/** Both, or none: the one that did start is closed again when the other cannot. */
-async function startListeners(app: App) {
-  const routes = [...apiRoutes, ...adminRoutes, ...documentRoutes]
-  const api = await startListener({ kind: 'api', app, listen: app.config.apiListen, routes })
-  try {
-    const device = await startListener({ kind: 'device', app, listen: app.config.deviceListen, routes: deviceRoutes })
-    return [api, device]
-  } catch (error) {
-    await api.close()
-    throw error
-  }
 }
 
 function startSweeper(app: App): NodeJS.Timeout[] {

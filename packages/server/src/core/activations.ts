@@ -47,7 +47,7 @@ export function beginActivation(app: App, input: Begin): Promise<BeginReply> {
   const address = addressKey(input.address)
   return app.limits.addressTurns.take(address, async () => {
     const pause = app.limits.activationFailures.retryAfter(address)
-    if (pause > 0) throw rateLimited(pause)
+    if (pause > 0) throw rateLimited(pause, 'activations_of_address')
     try {
       return await (input.secret === undefined ? beginByName(app, input) : beginBySecret(app, input, input.secret))
     } catch (error) {
@@ -103,7 +103,7 @@ export function allows(domain: DomainRow, factor: Factor): boolean {
 
 async function beginByName(app: App, input: Begin): Promise<BeginReply> {
   const { pause, end } = await app.limits.activationFailuresOfAll.begin('all', 1)
-  if (pause > 0) throw rateLimited(pause)
+  if (pause > 0) throw rateLimited(pause, 'activations_of_everybody')
   try {
     return await judgeName(app, input)
   } finally {
@@ -116,7 +116,7 @@ async function judgeName(app: App, input: Begin): Promise<BeginReply> {
   const nameHash = app.secrets.mac('index', `dp1/begin\n${typed}`)
   const allowance = { max: nameFailuresMax, now: app.now(), windowStart: app.now() - nameWindowMs }
   const taken = await transact(app, ({ tx }) => tx.limits.takeNameTry(nameHash, allowance))
-  if (!taken) throw rateLimited(nameWindowMs / 1000)
+  if (!taken) throw rateLimited(nameWindowMs / 1000, 'activations_of_name')
   const token = await findPending(app, input.code)
   // Both are compared, whatever the first says, and whether there is a token or not.
   const comparisons = [sameSecret(typed, token?.username_key ?? ''), isSameAddress(typed, token?.email ?? '')]

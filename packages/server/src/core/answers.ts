@@ -56,7 +56,7 @@ export async function answerSession(app: App, text: string): Promise<object> {
     const earlier = await earlierReply(unit.tx, id)
     if (earlier) return outcome(earlier)
     const counted = await countAnswer(app, unit, locked, session)
-    if ('retryAfter' in counted) return refuse(rateLimited(counted.retryAfter))
+    if ('retryAfter' in counted) return refuse(rateLimited(counted.retryAfter, 'answers'))
     const domain = await unit.tx.domains.find(organizationId, token.domain_id)
     const challenge = readChallenge(session)
     if (!domain || !challenge) return refuse(unknownSession())

@@ -58,6 +58,6 @@ function counted(app: App, row: CodeFailuresRow, method: CodeMethod): CodeFailur
 }
 
 function reportLock(app: App, unit: Unit, actor: Actor, { method, organizationId, ownerId }: Budget): void {
-  app.log.warn({ alarm: 'codes.locked', userId: ownerId, method }, 'too many wrong codes in a row')
+  app.log.warn({ alarm: 'codes.locked', userId: ownerId, sessionMethod: method }, 'too many wrong codes in a row')
   unit.audit({ organizationId, event: 'codes.locked', actor, userId: ownerId, data: { method } })
 }

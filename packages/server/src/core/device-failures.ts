@@ -44,7 +44,7 @@ async function beginToJudge(app: App, sender: Sender): Promise<() => void> {
   const key = addressKey(sender.address)
   if (deviceFailures.isFull(key) && (await areByKnownSigners(app, sender))) return () => {}
   const { pause, end } = await deviceFailures.begin(key, sender.messages.length)
-  if (pause > 0) throw rateLimited(pause)
+  if (pause > 0) throw rateLimited(pause, 'failures_of_address')
   return end
 }
 

@@ -68,5 +68,5 @@ export function takeDaily(app: App, unit: Unit, user: UserRow): Promise<boolean>
 /** What the session after the last of a day is refused with. */
 export function tooManySessions(): ApiError {
   const message = 'This user has had too many sessions today.'
-  return new ApiError('api.error.toomanyrequests', message, { retryAfterSeconds: 3_600 })
+  return new ApiError('api.error.toomanyrequests', message, { retryAfterSeconds: 3_600, limit: 'sessions_of_user' })
 }

@@ -12,7 +12,7 @@ import {
 import type { App } from '../app.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { type Payloads, readPayloadOf } from './device-schemas.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, type LimitName } from './errors.ts'
 import { sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { isIntact, tamperedToken } from './tokens.ts'
@@ -59,7 +59,7 @@ export async function verifyFor<Op extends Operation>(app: App, op: Op, message:
   if (!key || !(await verifySignature(message, key))) throw badSignature()
   const payload = payloadOf(app, op, message)
   if (app.limits.signedMessages.retryAfter(token.tid) > 0)
-    throw rateLimited(app.limits.signedMessages.retryAfter(token.tid))
+    throw rateLimited(app.limits.signedMessages.retryAfter(token.tid), 'messages_of_token')
   app.limits.signedMessages.count(token.tid)
   // An answer's freshness is its challenge; a change that was answered before is answered again, however late.
   if (op === 'sync') checkClock(app, payload.iat)
@@ -155,8 +155,8 @@ export function replayed(): ApiError {
   return new ApiError('replayed', 'This message was sent before.')
 }
 
-export function rateLimited(retryAfterSeconds: number): ApiError {
-  return new ApiError('rate_limited', 'Too many messages. Please wait a moment.', { retryAfterSeconds })
+export function rateLimited(retryAfterSeconds: number, limit: LimitName): ApiError {
+  return new ApiError('rate_limited', 'Too many messages. Please wait a moment.', { retryAfterSeconds, limit })
 }
 
 /** The version that a message names is none of ours. */

@@ -47,7 +47,7 @@ export async function sync(
   const tids = polled.flatMap((entry) => ('token' in entry ? [entry.kid] : []))
   const have = new Set(request.have ?? [])
   if (request.wait === 0 || tids.length === 0) return replyOf(app, await look(app, polled, have))
-  if (app.polls.open >= app.config.pollsMax) throw rateLimited(busyRetrySeconds)
+  if (app.polls.open >= app.config.pollsMax) throw rateLimited(busyRetrySeconds, 'polls_of_node')
   const turn = app.polls.begin(tids)
   const watch = app.events.watch(tids)
   try {

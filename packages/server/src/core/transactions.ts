@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import type { Transaction } from '../storage/storage.ts'
 import { type AuditEvent, appendEvents } from './audit.ts'
 import { ApiError } from './errors.ts'
+import { countEvents } from './event-metrics.ts'
 
 /** What a unit of work may use: the repositories, the log, and the bell for those who wait. */
 export interface Unit {
@@ -30,7 +31,7 @@ export function refuse(error: ApiError): Refusal {
  * rolls everything back; a refusal does not. The work may run more than once and awaits nothing but the database.
  */
 export async function transact<T>(app: App, work: (unit: Unit) => Promise<T | Refusal>): Promise<T> {
-  const { result, woken } = await available(app, () =>
+  const { result, events, woken } = await available(app, () =>
     app.storage.transaction(async (tx) => {
       const events: AuditEvent[] = []
       const woken = new Set<string>()
@@ -38,9 +39,10 @@ export async function transact<T>(app: App, work: (unit: Unit) => Promise<T | Re
       const wake = (...ids: string[]) => ids.forEach((id) => void woken.add(id))
       const result = await work({ tx, audit, wake })
       if (events.length > 0) await appendEvents(app, tx, events)
-      return { result, woken }
+      return { result, events, woken }
     }),
   )
+  countEvents(app, events)
   if (woken.size > 0) app.events.wake([...woken])
   if (result instanceof Refusal) throw result.error
   return result

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { App } from '../app.ts'
+import { countRejection } from '../core/event-metrics.ts'
 import { asApiError, logError, renderError } from './errors.ts'
 import { serialize } from './json.ts'
 import { lingering } from './linger.ts'
@@ -12,13 +13,14 @@ export class Answers {
   readonly #app: App
   readonly #kind: ListenerKind
   readonly #headers: Record<string, string>
-  readonly #stopping: AbortSignal
+  readonly #isGoing: () => boolean
 
-  constructor(app: App, kind: ListenerKind, stopping: AbortSignal) {
+  /** `isGoing` tells whether connections should go elsewhere: each then ends with its next answer. */
+  constructor(app: App, kind: ListenerKind, isGoing: () => boolean) {
     this.#app = app
     this.#kind = kind
     this.#headers = commonHeaders(kind, app.config)
-    this.#stopping = stopping
+    this.#isGoing = isGoing
   }
 
   /** 200 with what a route returned; see ApiRoute. */
@@ -33,9 +35,12 @@ export class Answers {
 
   /** The envelope for whatever was thrown. */
   refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
-    const { method, routeOptions } = reply.request
+    const { id, method, routeOptions } = reply.request
     const error = asApiError(thrown, this.#kind)
-    logError(this.#app.log, error, `${method} ${routeOptions?.url ?? '(no such path)'}`)
+    const where = `${method} ${routeOptions?.url ?? '(no such path)'}`
+    // That a node is not ready is what a probe asks, every second or so; it is no failure of the request.
+    if (!routeOptions?.config?.entrance?.probe) logError(this.#app.log, error, { where, requestId: id })
+    if (error.status === 429) countRejection(this.#app, error)
     const { status, headers, body } = renderError(error)
     reply.code(status).headers(this.#headers).headers(headers)
     reply.header('content-type', listeners[this.#kind].mediaType({}))
@@ -44,7 +49,7 @@ export class Answers {
 
   // What is read for it waits until the client takes it, and ends when the client hangs up.
   #stream(reply: FastifyReply, body: Readable): FastifyReply {
-    if (this.#stopping.aborted) reply.header('connection', 'close')
+    if (this.#isGoing()) reply.header('connection', 'close')
     body.once('error', (err) => this.#app.log.warn({ err }, 'an answer was broken off'))
     if (reply.request.method !== 'HEAD') return reply.send(body)
     body.destroy() // Fastify would read it to its end
@@ -54,7 +59,7 @@ export class Answers {
   // Fastify adds a charset to the content type of a text, and none to that of bytes.
   #finish(reply: FastifyReply, bytes: Buffer | undefined): FastifyReply {
     const unread = reply.request.raw.complete === false
-    if (unread || this.#stopping.aborted) reply.header('connection', 'close')
+    if (unread || this.#isGoing()) reply.header('connection', 'close')
     if (!unread || !bytes) return reply.send(bytes)
     return reply.header('content-length', bytes.length).send(lingering(bytes, reply.request.raw))
   }

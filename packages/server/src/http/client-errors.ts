@@ -70,7 +70,7 @@ function afterOwed(owed: ServerResponse[], answer: () => void): void {
 async function answerBroken(front: Front, error: ClientError, socket: Socket): Promise<void> {
   const get = error.code === 'HPE_INVALID_URL' ? parseRawGet(error.rawPacket, error.bytesParsed) : undefined
   const answer = get ? await answerRepaired(front, get) : refusal(front, readable(error))
-  front.app.log.debug({ code: error.code, status: answer.status }, 'unreadable request')
+  front.app.log.debug({ errorCode: error.code, status: answer.status }, 'unreadable request')
   sendLast(socket, answer)
   // A request whose time ran out could still complete, and be carried out after its refusal.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroySoon()

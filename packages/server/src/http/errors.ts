@@ -72,9 +72,10 @@ export function renderError(error: ApiError): RenderedError {
 }
 
 /** Tells the operator what the client is not told. `where` names the route, never the address that was asked for. */
-export function logError(log: Logger, error: ApiError, where: string): void {
-  if (error.status >= 500) log.error({ err: error.cause ?? error, code: error.code, where }, error.message)
-  else if (error.cause !== undefined) log.info({ err: error.cause, code: error.code, where }, error.message)
+export function logError(log: Logger, error: ApiError, request: { where: string; requestId: string }): void {
+  const about = { err: error.cause ?? error, errorCode: error.code, ...request }
+  if (error.status >= 500) log.error(about, error.message)
+  else if (error.cause !== undefined) log.info(about, error.message)
 }
 
 export function notFound(): ApiError {

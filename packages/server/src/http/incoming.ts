@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress } from './client-address.ts'
+import type { Health } from './health.ts'
 import { type ListenerKind, listeners } from './listeners.ts'
 import type { Incoming } from './route.ts'
 
@@ -8,7 +9,7 @@ export function incoming(
   kind: ListenerKind,
   request: FastifyRequest,
   reply: FastifyReply,
-  stopping: AbortSignal,
+  { stopping, health }: { stopping: AbortSignal; health: Health },
 ): Incoming {
   const address = clientAddress(request)
   return {
@@ -25,6 +26,10 @@ export function incoming(
     },
     get signal() {
       return AbortSignal.any([stopping, hangUp(reply)])
+    },
+    get pollSignal() {
+      // What comes while the server is going down waits as long as the server answers: it would come again at once.
+      return health.draining ? this.signal : AbortSignal.any([stopping, hangUp(reply), health.drainSignal])
     },
   }
 }

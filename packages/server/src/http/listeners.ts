@@ -69,7 +69,7 @@ export const listeners: Record<ListenerKind, ListenerTraits> = {
 /** The headers of every answer of a listener, whether we or a proxy before us speak https. */
 export function commonHeaders(kind: ListenerKind, config: Config): Record<string, string> {
   const { headers, publicUrl } = listeners[kind]
-  const secure = config.tls !== undefined || publicUrl(config).startsWith('https:')
+  const secure = config.tls.length > 0 || publicUrl(config).startsWith('https:')
   return secure ? { ...headers, ...strictTransport } : headers
 }
 

@@ -17,6 +17,8 @@ export interface Incoming {
   readonly bytes: Uint8Array | undefined
   /** aborted when the client hangs up and when the server stops: a route that waits then answers with what it has */
   readonly signal: AbortSignal
+  /** aborted when the server begins to go down, too: for a wait after which the client asks again, perhaps another node */
+  readonly pollSignal: AbortSignal
 }
 
 interface RouteData {

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { createServer as createSecureServer, type ServerOptions as SecureServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Address, App } from '../app.ts'
 import { ApiError } from '../core/errors.ts'
 import { Answers } from './answers.ts'
@@ -10,16 +11,23 @@ import { onClientError, onConnect, type RawAnswer } from './client-errors.ts'
 import { Connections } from './connections.ts'
 import { notFound, uriTooLong } from './errors.ts'
 import { admitExpectations, refuseUnmet, waitsToContinue } from './expectations.ts'
+import { Health, healthRoutes } from './health.ts'
 import { incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
 import { allMethods, allowedMethods } from './paths.ts'
 import type { RawGet } from './raw-get.ts'
 import type { ApiRoute, DeviceRoute, Incoming, OpenRoute } from './route.ts'
+import type { Certificates } from './tls.ts'
 
-export type ListenerOptions = { app: App; listen: Address; limits?: Partial<Limits> } & (
-  | { kind: 'api'; routes: (ApiRoute | OpenRoute)[] }
-  | { kind: 'device'; routes: DeviceRoute[] }
-)
+export type ListenerOptions = {
+  app: App
+  listen: Address
+  limits?: Partial<Limits>
+  /** of all listeners of the process: the listener has its own otherwise */
+  health?: Health
+  /** the listener speaks https with them, and http without */
+  certificates?: Certificates
+} & ({ kind: 'api'; routes: (ApiRoute | OpenRoute)[] } | { kind: 'device'; routes: DeviceRoute[] })
 
 /** What a test may shorten: it cannot wait as long as a slow client may. */
 interface Limits {
@@ -41,6 +49,8 @@ interface Entrance {
   method: ApiRoute['method']
   path: string
   bodyBytesMax?: number
+  /** asked every second or so by a machine */
+  probe?: boolean
   enter(request: Incoming): Promise<Handler>
 }
 
@@ -84,11 +94,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 function buildFront(options: ListenerOptions, connections: Connections, stopping: AbortSignal): FastifyInstance {
-  const { app, kind } = options
+  const { app, kind, health = new Health() } = options
   const { trustedProxies } = app.config
-  const answers = new Answers(app, kind, stopping)
+  const answers = new Answers(app, kind, () => stopping.aborted || health.draining)
+  const entrances = [...entrancesOf(options), ...probesOf(app, health)]
   const front: FastifyInstance = fastify({
     logger: false,
+    genReqId: () => randomUUID(),
     bodyLimit: listeners[kind].bodyBytesMax,
     routerOptions: { maxParamLength: pathParameterCharactersMax },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
@@ -97,15 +109,15 @@ function buildFront(options: ListenerOptions, connections: Connections, stopping
     clientErrorHandler(error, socket) {
       onClientError({ app, kind, connections, answerGet: (get) => inject(front, get, socket) }, error, socket)
     },
-    frameworkErrors(error, { method }, reply) {
+    frameworkErrors(error, { id: requestId, method }, reply) {
       answers.refuse(reply, error)
-      app.log.debug({ method, status: reply.statusCode }, 'request')
+      app.log.debug({ requestId, listener: kind, method, status: reply.statusCode }, 'request')
     },
   })
   front.setErrorHandler((error, _request, reply) => answers.refuse(reply, error))
-  admit(front, options, stopping)
+  admit(front, options, { entrances, stopping, health })
   readBodies(front)
-  for (const entrance of entrancesOf(options)) {
+  for (const entrance of entrances) {
     front.route({
       method: entrance.method,
       url: entrance.path,
@@ -114,14 +126,22 @@ function buildFront(options: ListenerOptions, connections: Connections, stopping
       handler: async (request, reply) => answers.send(reply, await entered(request.handler)()),
     })
   }
-  front.addHook('onResponse', async ({ method, routeOptions }, { statusCode, elapsedTime }) => {
-    app.log.debug({ method, route: routeOptions.url, status: statusCode, ms: elapsedTime }, 'request')
-  })
+  front.addHook('onResponse', async (request, reply) => noteRequest(app, kind, request, reply))
   return front
 }
 
+/** The route's pattern, never the address: that has ids and names in it. */
+function noteRequest(app: App, listener: string, request: FastifyRequest, reply: FastifyReply): void {
+  const { id: requestId, method, routeOptions } = request
+  const { statusCode: status, elapsedTime: ms } = reply
+  const route = routeOptions.url
+  app.log.debug({ requestId, listener, method, route, status, ms }, 'request')
+  const labels = { listener, method, route: route ?? '(none)', status: `${Math.floor(status / 100)}xx` }
+  app.metrics.observe('countersign_http_request_duration_seconds', labels, ms / 1000)
+}
+
 function buildServer(
-  { app, kind, limits, routes }: ListenerOptions,
+  { app, kind, limits, routes, certificates }: ListenerOptions,
   handler: RequestListener,
   connections: Connections,
 ): Server {
@@ -135,21 +155,34 @@ function buildServer(
     keepAliveTimeout: keepAliveMs,
     keepAlive: true,
   }
-  const { tls } = app.config
-  const server: Server = tls
-    ? createSecureServer({ ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeout }, handler)
+  const server = certificates
+    ? buildSecureServer(certificates, { ...settings, handshakeTimeout: headersTimeout }, handler)
     : createServer(settings, handler)
   server.maxConnections = limits?.connectionsMax ?? defaults.connectionsMax(app.config)
   admitExpectations(server)
   const methods = allMethods(routes)
   server.on('connect', (_request, socket: Socket) => onConnect({ app, kind, connections, methods }, socket))
-  connections.watch(server, tls ? 'secureConnection' : 'connection')
+  connections.watch(server, certificates ? 'secureConnection' : 'connection')
+  return server
+}
+
+function buildSecureServer(
+  certificates: Certificates,
+  settings: SecureServerOptions,
+  handler: RequestListener,
+): Server {
+  const server = createSecureServer({ ...settings, ...certificates.options() }, handler)
+  certificates.attach(server)
   return server
 }
 
 /** What is decided of a request while its body is still outside: whether there is such a route, and who may come in. */
-function admit(front: FastifyInstance, options: ListenerOptions, stopping: AbortSignal): void {
-  const allowed = allowedMethods(options.routes)
+function admit(
+  front: FastifyInstance,
+  { kind }: ListenerOptions,
+  { entrances, ...going }: { entrances: Entrance[]; stopping: AbortSignal; health: Health },
+): void {
+  const allowed = allowedMethods(entrances)
   front.decorateRequest('handler', undefined)
   front.addHook('onRequest', async (request, reply) => {
     const url = request.raw.url ?? ''
@@ -157,7 +190,7 @@ function admit(front: FastifyInstance, options: ListenerOptions, stopping: Abort
     refuseUnmet(request.raw)
     const { entrance } = request.routeOptions.config
     if (!entrance) throw refuseRoute(reply, allowed(url.split('?', 1)[0] ?? ''))
-    request.handler = await entrance.enter(incoming(options.kind, request, reply, stopping))
+    request.handler = await entrance.enter(incoming(kind, request, reply, going))
   })
 }
 
@@ -193,6 +226,10 @@ function entrancesOf(options: ListenerOptions): Entrance[] {
       return () => route.handle(app, actor, request)
     },
   }))
+}
+
+function probesOf(app: App, health: Health): Entrance[] {
+  return healthRoutes(health).map((route) => ({ ...route, probe: true, enter: async () => () => route.handle(app) }))
 }
 
 function entered(handler: Handler | undefined): Handler {

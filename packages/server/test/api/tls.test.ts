@@ -3,25 +3,35 @@ import { after, before, it } from 'node:test'
 import { connect } from 'node:tls'
 import { apiRoutes } from '../../src/http/api/routes.ts'
 import { type Listener, startListener } from '../../src/http/server.ts'
+import { Certificates } from '../../src/http/tls.ts'
 import { testCertificate } from '../support/certificate.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { TlsFiles } from '../support/tls-files.ts'
 import { exchange, Wire } from '../support/wire.ts'
 
 onEveryEngine((engine) => {
   let server: TestServer
+  let files: TlsFiles
+  let certificates: Certificates
   let listener: Listener
   let origin: string
   let get: (path: string) => string
   before(async () => {
     server = await startTestServer(engine)
-    const app = { ...server.app, config: { ...server.config, tls: testCertificate } }
-    listener = await startListener({ kind: 'api', app, listen: { host: '127.0.0.1', port: 0 }, routes: apiRoutes })
+    files = new TlsFiles()
+    const tls = [files.write('only', testCertificate)]
+    const app = { ...server.app, config: { ...server.config, tls } }
+    certificates = new Certificates(app, tls)
+    const listen = { host: '127.0.0.1', port: 0 }
+    listener = await startListener({ kind: 'api', app, listen, routes: apiRoutes, certificates })
     origin = `https://127.0.0.1:${listener.port}`
     get = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: LoginTC key="${server.acme.apiKey}"\r\n\r\n`
   })
   after(async () => {
     await listener.close()
+    certificates.close()
+    files.remove()
     await server.stop()
   })
 

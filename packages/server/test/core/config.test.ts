@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import { ConfigError, readConfig, settings } from '../../src/config.ts'
+import { testCertificate, testCertificates } from '../support/certificate.ts'
 
 let directory: string
 before(() => {
@@ -16,6 +17,11 @@ const file = (name: string, text: string): string => {
   writeFileSync(path, text)
   return path
 }
+/** The settings of a server with these certificates. */
+const tlsOf = (...pems: { cert: string; key: string }[]) => ({
+  COUNTERSIGN_TLS_CERT: pems.map(({ cert }, index) => file(`${index}.pem`, cert)).join(','),
+  COUNTERSIGN_TLS_KEY: pems.map(({ key }, index) => file(`${index}.key`, key)).join(', '),
+})
 /** The mistakes, one line each. */
 const mistakes = (env: Record<string, string>): string[] => {
   try {
@@ -36,18 +42,21 @@ it('without any setting a server runs for its own machine', () => {
     deviceListen: { host: '127.0.0.1', port: 8081 },
     apiUrl: 'http://localhost:8080',
     deviceUrl: 'http://localhost:8081',
-    tls: undefined,
+    tls: [],
     serverName: 'Countersign',
     trustedProxies: [],
     pollsMax: 50_000,
     logLevel: 'info',
+    metrics: { listen: { host: '127.0.0.1', port: 9464 }, asked: false },
+    drainSeconds: 0,
     unknown: [],
   })
 })
 
 it('every setting is read as it is written', () => {
-  const pem = file('pem', '-----BEGIN CERTIFICATE-----\n')
+  const tls = tlsOf(testCertificate, testCertificates.exact)
   const config = readConfig({
+    ...tls,
     COUNTERSIGN_DATA: '/var/lib/countersign',
     COUNTERSIGN_DATABASE: 'postgres://db.example.org/countersign',
     COUNTERSIGN_KEYRING: '/etc/keys.json',
@@ -55,12 +64,12 @@ it('every setting is read as it is written', () => {
     COUNTERSIGN_DEVICE_LISTEN: '[::]:8443',
     COUNTERSIGN_API_URL: 'https://api.example.org/',
     COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org',
-    COUNTERSIGN_TLS_CERT: pem,
-    COUNTERSIGN_TLS_KEY: pem,
     COUNTERSIGN_NAME: 'Example MFA',
     COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::/32,192.0.2.1',
     COUNTERSIGN_POLLS_MAX: '7',
     COUNTERSIGN_LOG_LEVEL: 'debug',
+    COUNTERSIGN_METRICS_LISTEN: '10.0.0.1:9464',
+    COUNTERSIGN_DRAIN_SECONDS: '15',
   })
   assert.deepEqual(config, {
     data: '/var/lib/countersign',
@@ -70,18 +79,19 @@ it('every setting is read as it is written', () => {
     deviceListen: { host: '::', port: 8443 },
     apiUrl: 'https://api.example.org',
     deviceUrl: 'https://mfa.example.org',
-    tls: { cert: '-----BEGIN CERTIFICATE-----\n', key: '-----BEGIN CERTIFICATE-----\n' },
+    tls: ['0', '1'].map((name) => ({ cert: join(directory, `${name}.pem`), key: join(directory, `${name}.key`) })),
     serverName: 'Example MFA',
     trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
     pollsMax: 7,
     logLevel: 'debug',
+    metrics: { listen: { host: '10.0.0.1', port: 9464 }, asked: true },
+    drainSeconds: 15,
     unknown: [],
   })
 })
 
 it('an origin that is not set follows from where the server listens, and from whether it speaks TLS', () => {
-  const pem = file('pem', '-----BEGIN X-----')
-  const tls = { COUNTERSIGN_TLS_CERT: pem, COUNTERSIGN_TLS_KEY: pem }
+  const tls = tlsOf(testCertificate)
   for (const [listen, url] of [
     ['127.0.0.1:9000', 'localhost:9000'],
     ['127.9.9.9:9000', 'localhost:9000'],
@@ -138,7 +148,15 @@ it('a mistake is told with the name of its setting', () => {
     ],
     COUNTERSIGN_POLLS_MAX: ['0', '-1', '1.5', 'many', '1e999', 'NaN'],
     COUNTERSIGN_LOG_LEVEL: ['verbose', 'INFO', 'silent', 'trace'],
-    COUNTERSIGN_TLS_CERT: [join(tmpdir(), 'there is no such file'), tmpdir(), file('not.pem', 'not a certificate')],
+    COUNTERSIGN_METRICS_LISTEN: ['9464', 'Off', 'none', 'x:0'],
+    COUNTERSIGN_DRAIN_SECONDS: ['-1', '1.5', '601', '10s', '0x1'],
+    COUNTERSIGN_CONFIG: [join(tmpdir(), 'there is no such file'), tmpdir()],
+    COUNTERSIGN_TLS_CERT: [
+      join(tmpdir(), 'there is no such file'),
+      tmpdir(),
+      file('not.pem', 'not a certificate'),
+      `${file('good.pem', testCertificate.cert)},`,
+    ],
   }
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {

@@ -81,7 +81,7 @@ onPostgres((engine) => {
     const waiting = node.call('GET', `${phone.sessions}/${request.sid}?wait=25`)
     await expectOk(node.device('answer', await phone.approval(request)))
     assert.equal((await waiting).body.state, 'approved')
-    assert.ok(/"code":"api.error.unavailable"/.test(node.errors), 'the operator was not told')
+    assert.ok(/"errorCode":"api.error.unavailable"/.test(node.errors), 'the operator was not told')
   })
 })
 

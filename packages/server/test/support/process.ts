@@ -79,6 +79,7 @@ export async function environmentOf(database: TestDatabase): Promise<Record<stri
     COUNTERSIGN_DATABASE: database.url,
     COUNTERSIGN_API_LISTEN: `127.0.0.1:${await steadyPort()}`,
     COUNTERSIGN_DEVICE_LISTEN: `127.0.0.1:${await steadyPort()}`,
+    COUNTERSIGN_METRICS_LISTEN: 'off',
   }
 }
 
@@ -198,7 +199,7 @@ async function commandOn<T>(config: Config, work: (app: App) => Promise<T>): Pro
 }
 
 /** Outgoing connections get theirs from 32768 on: one of them could take a port while its server is down. */
-async function steadyPort(): Promise<number> {
+export async function steadyPort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_768)
     const probe = connect(port, '127.0.0.1')

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { pino } from 'pino'
+import { openLog } from '../../src/log.ts'
 import { type Config, readConfig, type Server, startServer } from '../../src/main.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { TestDatabase, TestEngine } from './engines.ts'
@@ -87,7 +87,7 @@ export async function startTestServer(engine: TestEngine, options: ServerOptions
   const database = options.database ?? (await engine.create())
   const clock = options.clock ?? fixedClock()
   const logged: Record<string, unknown>[] = []
-  const log = pino({ level: 'debug' }, { write: (line) => void logged.push(JSON.parse(line)) })
+  const log = openLog('trace', { write: (line) => void logged.push(JSON.parse(line)) })
   const config = readConfig(await environment(database, options.settings))
   const start = () =>
     startServer(config, {
@@ -131,6 +131,7 @@ async function environment(database: TestDatabase, settings: Record<string, stri
     COUNTERSIGN_DATABASE: database.url,
     COUNTERSIGN_API_LISTEN: `127.0.0.1:${await freePort()}`,
     COUNTERSIGN_DEVICE_LISTEN: `127.0.0.1:${await freePort()}`,
+    COUNTERSIGN_METRICS_LISTEN: 'off',
     ...settings,
   }
 }

@@ -18,7 +18,7 @@ export const sessionRoutes: ApiRoute[] = [
     method: 'GET',
     path: '/api/domains/:domainId/sessions/:sessionId',
     async handle(app, actor, request) {
-      const wait = { waitMs: waitOf(request), readsOnce: isCClient(request), signal: request.signal }
+      const wait = { waitMs: waitOf(request), readsOnce: isCClient(request), signal: signalOf(request) }
       return sessionReply(await getSession(app, actor, { ...sessionOf(request), ...wait }), request)
     },
   },
@@ -99,4 +99,9 @@ function readFlag(members: Members, name: string): boolean {
   const value = members[name] ?? false
   if (typeof value !== 'boolean') throw badRequest(name, 'It must be true or false.')
   return value
+}
+
+/** The PAM module reads once: it has no other node to ask. */
+function signalOf(request: Incoming): AbortSignal {
+  return isCClient(request) ? request.signal : request.pollSignal
 }

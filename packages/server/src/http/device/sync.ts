@@ -15,7 +15,7 @@ export function poll(app: App, request: Incoming): Promise<SyncReply> {
   const messages = read?.tokens.map((text) => ({ op: 'sync' as const, text }))
   return limitFailures(app, sender(request, messages), async (judged) => {
     if (!read) throw malformed()
-    return sync(app, { ...read, address: request.clientAddress, judged }, request.signal)
+    return sync(app, { ...read, address: request.clientAddress, judged }, request.pollSignal)
   })
 }
 

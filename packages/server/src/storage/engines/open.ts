@@ -13,13 +13,15 @@ export interface EngineOptions {
   /** how long a unit waits for another process on the embedded database */
   busyWaitMs: number
   onError(error: Error): void
+  /** told how many units one commit of the embedded database made durable */
+  onCommit?: (units: number) => void
 }
 
 /** Opens the configured database; an embedded one is created where there is none. */
-export function openEngine({ data, database, busyWaitMs, onError }: EngineOptions): Engine {
+export function openEngine({ data, database, onError, ...options }: EngineOptions): Engine {
   if (database !== 'sqlite') return openPostgres(database, onError)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  return openSqlite(fileIn(data), { busyWaitMs })
+  return openSqlite(fileIn(data), options)
 }
 
 /** Whether opening would create an embedded database. */

@@ -6,6 +6,8 @@ import { type Connection, type Engine, StorageUnavailable } from './engine.ts'
 interface Options {
   /** how long to wait for another process's transaction */
   busyWaitMs: number
+  /** told how many units a commit made durable */
+  onCommit?: (units: number) => void
 }
 
 interface Waiting {
@@ -34,7 +36,7 @@ export function openSqlite(file: string, options: Options): Engine {
 
   async function drain(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve)) // let requests that arrived together share a commit
-    while (queue.length > 0) await commitGroup(writer, connection, queue, options.busyWaitMs)
+    while (queue.length > 0) await commitGroup(writer, connection, queue, options)
     draining = undefined
   }
 
@@ -96,10 +98,10 @@ async function commitGroup(
   db: DatabaseSync,
   connection: Connection,
   queue: Waiting[],
-  busyWaitMs: number,
+  options: Options,
 ): Promise<void> {
   try {
-    await begin(db, busyWaitMs)
+    await begin(db, options.busyWaitMs)
   } catch (error) {
     for (const unit of queue.splice(0)) unit.fail(unavailable(error))
     return
@@ -117,6 +119,7 @@ async function commitGroup(
     for (const unit of started) unit.fail(unavailable(error))
     return
   }
+  options.onCommit?.(started.length)
   for (const settle of settled) settle()
 }
 
