@@ -95,7 +95,7 @@ function permissions(): string {
   const tables = chapters.map(({ title, operations }) => {
     const rows = operations.map(({ method, path, permission, summary }) => [
       `${method} \`${template(path)}\``,
-      permission === undefined ? '' : `\`${permission}\``,
+      permission === null ? 'none: no credentials' : `\`${permission}\``,
       summary,
     ])
     return `## ${title}\n\n${table(['route', 'permission', 'what it does'], rows)}`
@@ -119,7 +119,9 @@ ${table(['permission', ...scopes.map((scope) => `key: ${scope}`), ...roles], per
 }
 
 function permissionRows(): string[][] {
-  const used = chapters.flatMap(({ operations }) => operations.flatMap(({ permission }) => permission ?? []))
+  const used = chapters.flatMap(({ operations }) =>
+    operations.flatMap(({ permission }) => (permission === null || permission === 'anyone' ? [] : permission)),
+  )
   return [...new Set(used)].map((permission) => [
     `\`${permission}\``,
     ...scopes.map((scope) => yes(mayAnywhere({ kind: 'api-key', organizationId: '', id: '', scope }, permission))),

@@ -16,6 +16,8 @@ const needy = [
   ['keys', 'list'],
   ['keys', 'rotate'],
   ['domain', 'create', '--org', '1'.repeat(40), '--name', 'VPN'],
+  ['admin', 'list', '--org', '1'.repeat(40)],
+  ['api-key', 'list', '--org', '1'.repeat(40), '--json'],
 ]
 
 onEveryEngine((engine) => {

@@ -67,14 +67,15 @@ export async function listAuditEvents(
   const page = readPage(input, [0, 0, 0])
   const [having, ...further] = conditionsOf(input, entrances)
   const others = [...further, ...conditionsOf(input, details)]
-  const stretch = { ...readTimes(input), ...(having && { having }) }
+  const { since = 0, until } = readTimes(input)
   const limit = others.length === 0 ? page.limit : eventsAtOnce
   const found: AuditEventRow[] = []
-  let { after } = page
+  let after = startOf(page.after, until)
   for (let lookedAt = 0; lookedAt < eventsLookedAtMax; lookedAt += limit) {
-    const rows = await available(app, () => app.storage.audit.newest(actor.organizationId, stretch, { after, limit }))
-    found.push(...rows.filter((row) => others.every(({ column, value }) => row[column] === value)))
-    if (rows.length < limit || found.length >= page.limit) return listOf(page, found, { place: placeOf, item: logged })
+    const rows = await available(app, () => app.storage.audit.newest(actor.organizationId, having, { after, limit }))
+    const young = rows.filter(({ at }) => at >= since)
+    found.push(...young.filter((row) => others.every(({ column, value }) => row[column] === value)))
+    if (young.length < limit || found.length >= page.limit) return listOf(page, found, { place: placeOf, item: logged })
     after = rows.slice(-1).map(placeOf)[0]
   }
   return { items: found.map(logged), ...(after && { next: writeCursor(after) }) }
@@ -91,7 +92,8 @@ export async function exportAuditEvents(
 ): Promise<AsyncIterable<LoggedEvent[]>> {
   requirePermission(actor, 'audit:read')
   const { organizationId } = actor
-  const { since, until = app.now() + 1 } = readTimes(input)
+  const { since, ...read } = readTimes(input)
+  const until = Math.min(read.until ?? Number.MAX_SAFE_INTEGER, app.now() + 1)
   await transact(app, async ({ audit }) =>
     audit({ organizationId, event: 'audit.exported', actor, data: { ...input } }),
   )
@@ -110,11 +112,17 @@ async function* batches(app: App, organizationId: string, stretch: AuditStretch)
   }
 }
 
-function readTimes({ since, until }: AuditTime): AuditStretch {
+function readTimes({ since, until }: AuditTime): Partial<AuditStretch> {
   return {
     ...(since !== undefined && { since: readTime(since, 'since') }),
     ...(until !== undefined && { until: readTime(until, 'until') }),
   }
+}
+
+/** Where the list begins: after the part before, and before the end of the time. */
+function startOf(after: AuditPlace | undefined, until: number | undefined): AuditPlace | undefined {
+  if (until === undefined || (after && after[0] < until)) return after
+  return [until, -1, -1]
 }
 
 function requireUser(input: AuditFilters): void {

@@ -14,6 +14,11 @@ export function isAfter(columns: readonly string[], place: Place): RawBuilder<bo
   return sql<boolean>`${row(columns)} > ${values(place)}`
 }
 
+/** Whether a row comes after a place or is there. */
+export function isFrom(columns: readonly string[], place: Place): RawBuilder<boolean> {
+  return sql<boolean>`${row(columns)} >= ${values(place)}`
+}
+
 /** Whether a row comes before a place: for lists that begin with the newest. */
 export function isBefore(columns: readonly string[], place: Place): RawBuilder<boolean> {
   return sql<boolean>`${row(columns)} < ${values(place)}`

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { isBefore, type Page } from './pages.ts'
+import { isBefore, isFrom, type Page, type Place } from './pages.ts'
 import type { SessionRow } from './sessions.ts'
 import { query, type Run } from './statement.ts'
 
@@ -31,10 +31,15 @@ export interface InTime {
 /** A part of the organization's sessions, the newest first. */
 export function listSessions(run: Run) {
   return (organizationId: string, filter: SessionFilter & InTime, page: Page<[number, string]>) => {
+    const narrowest = narrowestOf(filter)
+    const order = [...Object.keys(narrowest), 'created_at', 'sid']
+    const { from, to } = boundsOf(filter, page.after)
     const all = [
       sql`organization_id = ${organizationId}`,
-      ...isAskedFor(filter),
-      ...isOfThatTime(filter, page.after),
+      // As one range of places: with two bounds of created_at itself SQLite walks the index of all sessions.
+      isFrom(order, [...Object.values(narrowest), ...from]),
+      isBefore(order, [...Object.values(narrowest), ...to]),
+      ...isAskedFor(filter, narrowest),
       ...isInTime(filter),
     ]
     return run(
@@ -43,39 +48,32 @@ export function listSessions(run: Run) {
           .selectFrom('sessions')
           .select(columns)
           .where(sql<boolean>`${sql.join(all, sql` and `)}`)
-          .orderBy('created_at', 'desc')
-          .orderBy('sid', 'desc')
+          .orderBy(sql.join(order.map((column) => sql`${sql.ref(column)} desc`)))
           .limit(page.limit),
       ),
     )
   }
 }
 
-/** One column is for an index, the one that leaves the fewest rows; the others are expressions, so that no index of theirs is taken. */
-function isAskedFor({ domainId, userId, state }: SessionFilter): RawBuilder<unknown>[] {
-  const asked = { user_id: userId, domain_id: domainId, state }
-  const narrowest = narrowestOf({ domainId, userId, state })
-  return Object.entries(asked).flatMap(([name, value]) => {
-    if (value === undefined) return []
-    const column = sql.ref(name)
-    return [name === narrowest ? sql`${column} = ${value}` : sql`${column} || '' = ${value}`]
-  })
-}
+type Narrowest = { user_id?: string; domain_id?: string; state?: string }
 
-// Of a user there are few sessions; of a whole domain few that are open, and most that have ended.
-function narrowestOf({ domainId, userId, state }: { [Name in keyof SessionFilter]: SessionFilter[Name] | undefined }) {
-  if (userId !== undefined) return 'user_id'
+/** The column whose index is walked. Of a user there are few sessions; of a whole domain few that are open, and most that have ended. */
+function narrowestOf({ domainId, userId, state }: SessionFilter): Narrowest {
+  if (userId !== undefined) return { user_id: userId }
   const open = state === 'pending' || state === 'approved'
-  return domainId !== undefined && !open ? 'domain_id' : 'state'
+  if (domainId !== undefined && !open) return { domain_id: domainId }
+  return state === undefined ? {} : { state }
 }
 
-// At most one bound a side: an index is entered by one of them only.
-function isOfThatTime({ since, until }: SessionFilter, after: [number, string] | undefined): RawBuilder<unknown>[] {
-  const from = since === undefined ? [] : [sql`created_at >= ${since}`]
-  if (after !== undefined && (until === undefined || after[0] < until)) {
-    return [...from, isBefore(['created_at', 'sid'], after)]
-  }
-  return until === undefined ? from : [...from, sql`created_at < ${until}`]
+function isAskedFor({ domainId, userId, state }: SessionFilter, narrowest: Narrowest): RawBuilder<unknown>[] {
+  return Object.entries({ domain_id: domainId, user_id: userId, state }).flatMap(([column, value]) =>
+    value === undefined || column in narrowest ? [] : [sql`${sql.ref(column)} = ${value}`],
+  )
+}
+
+function boundsOf({ since = 0, until = Number.MAX_SAFE_INTEGER }: SessionFilter, after: Place = [until, '']) {
+  const to = Number(after[0]) < until ? after : [until, '']
+  return { from: [since, ''], to }
 }
 
 function isInTime({ state, expiresAfter, approvedAfter }: SessionFilter & InTime): RawBuilder<unknown>[] {

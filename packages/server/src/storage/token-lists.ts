@@ -44,7 +44,7 @@ export function listTokens(run: Run) {
 function conditionsOf({ domainId, userId, state, now }: TokenFilter & { now: number }) {
   const column = (name: string) => (userId === undefined ? sql.ref(name) : sql`${sql.ref(name)} || ''`)
   return [
-    ...(userId === undefined ? [] : [sql`user_id = ${userId}`]),
+    ...(userId === undefined ? [] : [sql`${sql.ref('user_id')} = ${userId}`]),
     ...(domainId === undefined ? [] : [sql`${column('domain_id')} = ${domainId}`]),
     ...(state === undefined ? [] : [sql`${column('state')} = ${state}`]),
     ...(state === 'pending' ? [sql`code_expires_at > ${now}`] : []),

@@ -120,7 +120,9 @@ onEveryEngine((engine) => {
   it('HEAD reads nothing', async () => {
     spy.calls.length = 0
     const response = await open('', 'HEAD')
-    assert.deepEqual([response.statusCode, await textOf(response), read()], [200, '', 0])
+    assert.deepEqual([response.statusCode, await textOf(response)], [200, ''])
+    await quiet()
+    assert.equal(read(), 0)
   })
 
   it('what cannot be exported is refused by its name', async () => {

@@ -4,10 +4,11 @@ import { mayAnywhere, type Scope, scopes } from '../../src/core/actors.ts'
 import { parametersOf } from '../../src/http/openapi/described.ts'
 import { management } from '../../src/http/openapi/management.ts'
 import { onEveryEngine } from '../support/engines.ts'
+import { type ExampleCall, needsMore, prepare, sendExample } from '../support/examples.ts'
 import { refusal } from '../support/phones.ts'
 import { type Reply, startTestServer, type TestServer } from '../support/server.ts'
 import { dump } from '../support/sql.ts'
-import { type ExampleCall, newKeyOf, newWorld, sendExample, type World } from '../support/worlds.ts'
+import { newKeyOf, newWorld, type World } from '../support/worlds.ts'
 
 // The same questions for every route of the management API, from its table. A new route is asked by itself; what its path and
 // example name must be in test/support/worlds.ts.
@@ -33,7 +34,7 @@ onEveryEngine((engine) => {
     const ask = (world: World, call: ExampleCall = {}) => sendExample(server, world, operation, call)
 
     describe(`${method} ${path}`, () => {
-      if (permission !== undefined) {
+      if (permission !== null && permission !== 'anyone') {
         it('is for nobody without a live key', async () => {
           const now = server.clock.now()
           const ended = [await keyOf(own, 'admin', { revoked_at: now }), await keyOf(own, 'admin', { expires_at: now })]
@@ -59,18 +60,31 @@ onEveryEngine((engine) => {
             })
           }
           for (const scope of scopes.filter(grants)) {
-            const world = method === 'GET' ? own : await newWorld(server)
+            const world = method === 'GET' && !needsMore(operation) ? own : await newWorld(server)
+            await prepare(server, world, operation)
             const reply = await ask(world, { key: await keyOf(world, scope) })
             assert.equal(reply.status, status, `${scope}: ${reply.text}`)
           }
         })
 
         it('T38: a key that is bound to a domain does nothing outside of it', async () => {
-          if (permission === 'organization:read' || permission === 'anyone') return
+          if (permission === 'organization:read') return
           const key = await keyOf(own, 'admin', { domain_ids: JSON.stringify([unknownId]) })
           await changingNothing(async () => {
             const reply = await ask(own, { key })
             assert.ok([403, 404].includes(reply.status), reply.text)
+          })
+        })
+      }
+
+      if (permission === 'anyone') {
+        it('is for nobody without credentials', async () => {
+          await changingNothing(async () => {
+            const headers = { cookie: `__Host-countersign=${'a'.repeat(43)}`, 'sec-fetch-site': 'same-origin' }
+            for (const call of [{ key: null }, { key: 'a'.repeat(64) }]) {
+              const reply = await ask(own, { ...call, headers })
+              assert.deepEqual(refusal(reply), { status: 401, code: 'api.error.unauthorized' })
+            }
           })
         })
       }
@@ -112,11 +126,15 @@ onEveryEngine((engine) => {
 
     function grants(scope: Scope): boolean {
       const actor = { kind: 'api-key', organizationId: '', id: '', scope } as const
-      return permission !== undefined && mayAnywhere(actor, permission)
+      return permission !== null && permission !== 'anyone' && mayAnywhere(actor, permission)
     }
   }
 
-  const keyOf = (world: World, ...which: [Scope, Parameters<typeof newKeyOf>[3]?]) => newKeyOf(server, world, ...which)
+  const keyOf = (
+    world: World,
+    scope: Scope,
+    changes: { revoked_at?: number; expires_at?: number; domain_ids?: string } = {},
+  ) => newKeyOf(server, world, { scope, ...changes })
 
   /** Refusals, after which every row of the database is as it was. */
   async function changingNothing(work: () => Promise<void>): Promise<void> {

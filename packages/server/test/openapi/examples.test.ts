@@ -5,8 +5,9 @@ import { chapters } from '../../src/http/openapi/document.ts'
 import { template } from '../../src/http/openapi/names.ts'
 import { type MediaType, type OpenApi, resolved } from '../../src/http/openapi/open-api.ts'
 import { onEveryEngine } from '../support/engines.ts'
+import { needsMore, prepare, sendExample } from '../support/examples.ts'
 import { type Reply, startTestServer, type TestServer } from '../support/server.ts'
-import { newWorld, sendExample, type World } from '../support/worlds.ts'
+import { newWorld, type World } from '../support/worlds.ts'
 import { flaws } from './schemas.ts'
 
 // What readers are told to send is sent, and what they are told to expect is what comes. A new route is asked by itself.
@@ -54,8 +55,11 @@ onEveryEngine((engine) => {
     })
   }
 
-  async function worldFor({ method }: Described): Promise<World> {
-    return method === 'GET' ? still : newWorld(server)
+  async function worldFor(operation: Described): Promise<World> {
+    if (operation.method === 'GET' && !needsMore(operation)) return still
+    const world = await newWorld(server)
+    await prepare(server, world, operation)
+    return world
   }
 
   function judge(operation: Described, example: Example, reply: Reply): void {
@@ -63,7 +67,7 @@ onEveryEngine((engine) => {
     for (const name of ['etag', 'link']) {
       const promised = Object.keys(headers).some((header) => header.toLowerCase() === name)
       if (reply.headers.has(name))
-        assert.ok(promised, `${operation.id} answers with ${name}, which it does not tell of.`)
+        assert.ok(promised, `${operation.id} answers with ${name}: does what edits it say takesIfMatch?`)
     }
     if (!content) assert.equal(reply.text, '', operation.id)
     if (!content) return

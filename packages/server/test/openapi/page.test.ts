@@ -49,7 +49,7 @@ onSqlite((engine) => {
       for (const part of [
         method,
         template(path),
-        ...(permission ? [`Needs ${permission}`] : []),
+        ...(permission === null ? [] : [permission]),
         `curl`,
         server.apiUrl,
       ]) {

@@ -54,4 +54,34 @@ onEveryEngine((engine) => {
       }
     }
   })
+
+  it('every filter of the hardware tokens, and the bypass codes of a user, enter an index and leave it in order', async () => {
+    await sql(
+      server.database,
+      `insert into hardware_tokens (organization_id, id, alias, serial_number, type, time_step, seed_cipher, user_id,
+        last_step, drift, sync_state, created_at)
+      with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 5000)
+      select ?, 'h' || n, 'x', 'S-' || n, 'TOTP6', 30, '', case when n % 2 = 0 then 'u' || n end, -1, 0, 'never', n
+      from numbers`,
+      server.acme.id,
+    )
+    if (engine.name === 'postgres') await sql(server.database, 'analyze')
+    const after = Buffer.from('["S-77"]').toString('base64url')
+    const cases: Record<string, RegExp> = {
+      'hardware?': /hardware_tokens_serial/,
+      'hardware?q=S-1': /hardware_tokens_serial/,
+      'hardware?assigned=true': /hardware_tokens_assigned/,
+      'hardware?assigned=false': /hardware_tokens_free/,
+      'hardware?assigned=false&q=S-1': /hardware_tokens_free/,
+    }
+    for (const [path, index] of Object.entries(cases)) {
+      for (const place of ['', `&after=${after}`]) {
+        const [plan = ''] = await plansOf(path + place, 'hardware_tokens')
+        assert.match(plan, index, path + place)
+        assert.doesNotMatch(plan, /Seq Scan|Sort|SCAN|TEMP B-TREE/, plan)
+      }
+    }
+    const [plan = ''] = await plansOf(`users/${server.acme.alice}/bypass-codes`, 'bypass_codes')
+    if (engine.name === 'sqlite') assert.match(plan, /bypass_codes_user/)
+  })
 })

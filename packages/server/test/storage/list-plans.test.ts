@@ -32,8 +32,9 @@ onEveryEngine((engine) => {
         const { next } = first.body
         if (next !== undefined) await server.call('GET', `${path}?limit=1&${query}&after=${next}`)
         watched.stop()
-        if (first.body.items.length > 0) counts.add(watched.texts.length / (next === undefined ? 1 : 2))
-        for (const text of watched.texts) await plans.refuseWalk(text, `${path}?${query}`)
+        const texts = watched.texts.filter((text) => ofRequest.test(text))
+        if (first.body.items.length > 0) counts.add(texts.length / (next === undefined ? 1 : 2))
+        for (const text of texts) await plans.refuseWalk(text, `${path}?${query}`)
       }
       assert.equal(counts.size, 1, `the number of statements of ${path} is fixed: ${[...counts]}`)
     }
@@ -54,18 +55,30 @@ function lists({ acme, clock }: TestServer, { userId, domainId }: Phone): [strin
   ]
 }
 
-function subsetsOf(filters: string[]): string[][] {
-  return filters.reduce<string[][]>((sets, filter) => [...sets, ...sets.map((set) => [...set, filter])], [[]])
+function subsetsOf([first, ...others]: string[]): string[][] {
+  if (first === undefined) return [[]]
+  return subsetsOf(others).flatMap((set) => [set, [first, ...set]])
 }
+
+// Whatever a sweeper asks at the same time, by the real clock, is about all organizations.
+const ofRequest = /^select .* where .*organization_id/
 
 // Everything that an organization has, or a sort of more than a part of the list.
 const walks = {
   sqlite:
-    /^SCAN (?!\(|\d+ CONSTANT)|^SEARCH (tokens|sessions|users|members|code_failures) .*\(organization_id=\?\)$|TEMP B-TREE/,
+    /^SCAN (?!\(|(\d+ )?CONSTANT)|^SEARCH (tokens|sessions|users|members|code_failures) .*\(organization_id=\?\)$|TEMP B-TREE/,
   postgres: /Seq Scan|Sort|Index Cond: \(organization_id = \S+\)$/,
 }
 // The first part of a list without a filter begins at the end of what the organization has, in order, and stops at its limit.
 const firstPart = /^select [^(]* where organization_id = (\?|\$1) order by .* limit (\?|\$2)$/
+
+// Of all that is asked for what leaves the fewest rows; an index of something else would be walked past most of them.
+const narrowest: [RegExp, RegExp][] = [
+  [/from "tokens" .* "user_id" = /, /tokens_user/],
+  [/from "sessions" .*"user_id"/, /sessions_user/],
+  [/from "sessions" .*\("domain_id", /, /sessions_domain/],
+  [/from "sessions" .*\("state", /, /sessions_state/],
+]
 
 function planner(server: TestServer, { name }: TestEngine) {
   const known = new Set<string>()
@@ -74,9 +87,12 @@ function planner(server: TestServer, { name }: TestEngine) {
       return known.size
     },
     async refuseWalk(text: string, query: string) {
-      if (known.has(text) || !text.startsWith('select')) return
+      if (known.has(text)) return
       known.add(text)
-      for (const line of await planOf(server, name, text)) {
+      const plan = await planOf(server, name, text)
+      for (const [asked, index] of narrowest)
+        if (asked.test(text)) assert.match(plan.join(), index, `${query}\n${text}`)
+      for (const line of plan) {
         if (firstPart.test(text.replaceAll('"', '')) && !/Sort|Seq Scan|B-TREE/.test(line)) continue
         assert.doesNotMatch(line, walks[name], `${query}\n${text}\n${line}`)
       }

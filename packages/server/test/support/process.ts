@@ -165,7 +165,7 @@ function textOf(body: unknown): { body?: string } {
 }
 
 /** Without a channel: a child that is forked stops by itself when its parent does, and that is not what operators run. */
-function spawnCountersign(environment: Record<string, string>, args: string[]): ChildProcess {
+export function spawnCountersign(environment: Record<string, string>, args: string[]): ChildProcess {
   const { PATH = '' } = process.env
   const child = spawn(process.execPath, [join(root, 'bin/countersign'), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -176,7 +176,8 @@ function spawnCountersign(environment: Record<string, string>, args: string[]): 
   return child
 }
 
-async function saysThatItRuns(child: ChildProcess, errors: () => string): Promise<void> {
+/** Resolves once `countersign serve` says so; rejects when it ends before. */
+export async function saysThatItRuns(child: ChildProcess, errors: () => string): Promise<void> {
   const signal = AbortSignal.timeout(startWaitMs)
   const ended = once(child, 'close', { signal }).then(() => {
     throw new Error(`The server ended before it ran: ${errors()}`)

@@ -17,6 +17,7 @@ export interface XmlElement {
 const depthMax = 32
 const elementTextMax = 64 * 1024
 const subtreeElementsMax = 1_000
+const attributesMax = 100
 
 /**
  * Reads XML and hands over each child of its root as soon as it is complete, with the root, so that never more than one
@@ -26,12 +27,19 @@ export function readXml(text: string, onChild: (child: XmlElement, root: XmlElem
   const parser = new SaxesParser({ xmlns: true })
   const tree = new OpenElements(onChild)
   let line = 1
+  let attributes = 0
   parser.on('doctype', () => {
     throw unusableFile('The file has a document type (DOCTYPE), which is refused: entities could be declared in it.')
   })
   parser.on('opentagstart', () => {
     line = parser.line
+    attributes = 0
     tree.checkDepth()
+  })
+  parser.on('attribute', () => {
+    if (++attributes > attributesMax) {
+      throw unusableFile(`The file has an element with more than ${attributesMax} attributes (line ${line}).`)
+    }
   })
   parser.on('opentag', ({ uri, local: name, attributes }) => {
     const plain = Object.values(attributes).filter(({ prefix }) => prefix === '')

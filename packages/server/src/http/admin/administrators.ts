@@ -67,6 +67,7 @@ export const show = operation({
 
 export const update = operation({
   summary: 'Change an administrator',
+  takesIfMatch: true,
   about:
     'What is absent stays. Another role, and being disabled, end the administrator’s sessions and link at once. ' +
     'The last owner who is not disabled stays one.',
@@ -79,6 +80,7 @@ export const update = operation({
 
 export const remove = operation({
   summary: 'Delete an administrator',
+  takesIfMatch: true,
   about: 'With all sessions, at once. The last owner who is not disabled stays.',
   handle: (app, actor, { id, ifMatch }) =>
     deleteAdministrator(app, actor, { administratorId: id('administratorId'), ifMatch }),

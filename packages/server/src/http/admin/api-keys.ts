@@ -81,6 +81,7 @@ export const show = operation({
 
 export const update = operation({
   summary: 'Change an API key',
+  takesIfMatch: true,
   about: 'What is absent stays. A key that was revoked or has expired stays as it is.',
   body: changesOf({ name, domainIds, expiresAt }),
   reply: ApiKey,
@@ -91,12 +92,14 @@ export const update = operation({
 
 export const revoke = operation({
   summary: 'Revoke an API key',
+  takesIfMatch: true,
   about: 'The next request with it is refused, on every node; a request that is being answered ends. It stays listed.',
   handle: (app, actor, { id, ifMatch }) => revokeApiKey(app, actor, { keyId: id('keyId'), ifMatch }),
 })
 
 export const rotate = operation({
   summary: 'Replace an API key',
+  takesIfMatch: true,
   about:
     'Makes another key with the same name, scope and domains, and with a life as long. The old one works for ' +
     '`overlapHours` more, so that every application can be given the new one.',

@@ -70,7 +70,7 @@ export const exported = operation({
   query: { format: Type.Optional(oneOf(['jsonl', 'csv'], 'jsonl unless told')), ...time },
   reply: Type.String(),
   produces: 'application/jsonl',
-  example: { query: { format: 'csv', since: '2027-01-01T00:00:00Z' } },
+  example: { query: { since: '2027-01-01T00:00:00Z' } },
   async handle(app, actor, { query: { format = 'jsonl', ...time } }) {
     const { mediaType, head, lineOf } = formats[format]
     const batches = await exportAuditEvents(app, actor, { format, ...time })

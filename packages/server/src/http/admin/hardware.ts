@@ -88,6 +88,7 @@ export const show = operation({
 
 export const update = operation({
   summary: 'Rename a hardware token',
+  takesIfMatch: true,
   body: changesOf({ alias: Type.String() }),
   reply: HardwareToken,
   example: { body: { alias: 'Spare 13' }, reply: { ...fob, alias: 'Spare 13' } },
@@ -108,6 +109,7 @@ export const resync = operation({
     'and after ten of them every code of the user is refused for an hour.',
   body: closed({ otp1: Type.String({ maxLength: 16 }), otp2: Type.String({ maxLength: 16 }) }),
   reply: HardwareToken,
+  example: { body: { otp1: '{otp1}', otp2: '{otp2}' }, reply: { ...fob, syncState: 'Synchronized' } },
   handle: (app, actor, { id, body }) => resyncHardwareToken(app, actor, { ...body, hardwareId: id('hardwareId') }),
 })
 
@@ -127,6 +129,7 @@ export const imported = operation({
   },
   consumes: 'text/csv',
   reply: Type.Object({ imported: Type.Integer(), refused: Type.Array(Refused) }),
+  example: { reply: { imported: 1, refused: [] } },
   async handle(app, actor, { query: { dryRun = false }, bytes }) {
     // Before the file is parsed, which costs more than a refusal.
     requirePermission(actor, 'hardware:write')

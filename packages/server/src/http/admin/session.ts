@@ -31,6 +31,7 @@ export const show = operation({
   summary: 'Show who is signed in',
   about: 'For administrators only: a key has no session.',
   reply: Type.Object({ administrator: Administrator, permissions: Type.Array(oneOf(permissions)) }),
+  example: { reply: { administrator: olivia, permissions: ['ping', 'organization:read'] } },
   handle: (app, actor) => whoAmI(app, actor),
 })
 

@@ -80,6 +80,7 @@ export const show = operation({
 
 export const update = operation({
   summary: 'Change a user’s name or address',
+  takesIfMatch: true,
   about: 'What is absent stays. The ETag is of the name and the address: memberships and codes come and go beside it.',
   body: changesOf({ name, email }),
   reply: User,
@@ -90,6 +91,7 @@ export const update = operation({
 
 export const remove = operation({
   summary: 'Delete a user',
+  takesIfMatch: true,
   about:
     'Memberships and bypass codes go, every token is revoked, the hardware token is free, what was pending or approved is denied. There is no way back.',
   handle: (app, actor, { id, ifMatch }) => deleteUser(app, actor, { userId: id('userId'), ifMatch }),

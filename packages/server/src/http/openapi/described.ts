@@ -24,8 +24,10 @@ export interface Described {
   tag: string
   /** operationId: generated clients have functions of this name, so it stays */
   id: string
-  /** undefined where nobody needs to be signed in */
-  permission: Permission | 'anyone' | undefined
+  /** `anyone` is for whoever has credentials, null for whoever sends it */
+  permission: Permission | 'anyone' | null
+  /** names of security schemes, where they are not the chapter's */
+  security?: string[]
   summary: string
   /** Markdown: paragraphs, `code` and **strong** */
   about?: string
@@ -35,6 +37,7 @@ export interface Described {
   /** headers of the answer by name, with what they say */
   headers: Record<string, string>
   body?: TSchema
+  /** there is a body where there is a schema, or where this is not JSON */
   bodyType: string
   status: number
   /** the answer by media type; undefined for one that is no JSON, no entry for a void answer */

@@ -41,8 +41,9 @@ const securitySchemes = {
   cookie: {
     type: 'apiKey',
     in: 'cookie',
-    name: 'session',
-    description: 'The session of an administrator who is signed in.',
+    name: '__Host-countersign',
+    description:
+      'The session of an administrator who is signed in, in a browser. What changes something must come from a page of this server.',
   },
 }
 
@@ -96,10 +97,10 @@ function operationOf(operation: Described, { security }: Chapter, components: Co
     operationId: id,
     summary,
     ...(operation.about !== undefined && { description: operation.about }),
-    ...(permission !== undefined && { 'x-permission': permission }),
-    security: permission === undefined ? [] : security.map((scheme) => ({ [scheme]: [] })),
+    ...(permission !== null && { 'x-permission': permission }),
+    security: permission === null ? [] : (operation.security ?? security).map((scheme) => ({ [scheme]: [] })),
     ...(parameters.length > 0 && { parameters }),
-    ...(operation.body && { requestBody: requestBody(operation, components) }),
+    ...(hasBody(operation) && { requestBody: requestBody(operation, components) }),
     responses: { [operation.status]: success(operation, components), ...refusals(operation) },
   }
 }
@@ -139,6 +140,11 @@ function pathParameter(name: string): ParameterObject {
   }
 }
 
+/** Whether anything is sent with it. */
+function hasBody({ body, bodyType }: Described): boolean {
+  return body !== undefined || !bodyType.endsWith('json')
+}
+
 function requestBody(
   { body, bodyType, examples }: Described,
   components: Components,
@@ -146,7 +152,9 @@ function requestBody(
   const sent = examples.filter((example) => example.body !== undefined)
   return {
     required: true,
-    content: { [bodyType]: { schema: components.refer(body), ...shown(sent, (example) => example.body) } },
+    content: {
+      [bodyType]: { ...(body && { schema: components.refer(body) }), ...shown(sent, (example) => example.body) },
+    },
   }
 }
 
@@ -182,7 +190,7 @@ function shown(examples: Example[], of: (example: Example) => unknown): Omit<Med
 }
 
 function refusals({ refusals, permission }: Described): OperationObject['responses'] {
-  const all = [...new Set([...refusals, ...(permission === undefined ? everywhere.slice(2) : everywhere)])]
+  const all = [...new Set([...refusals, ...(permission === null ? everywhere.slice(2) : everywhere)])]
   const byStatus = Map.groupBy(all, statusOf)
   const sorted = [...byStatus].sort(([one], [other]) => one - other)
   return Object.fromEntries(sorted.map(([status, codes]) => [status, responseOf(codes)]))

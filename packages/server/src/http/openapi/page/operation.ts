@@ -24,7 +24,7 @@ export function operationSection({ path, method, operation }: Placed, document: 
 <div class="told">
 <h4><a href="#${operation.operationId}">${operation.summary}</a></h4>
 <p class="address">${methodMark(method)} <code>${path.split('/').map((part, index) => html`${index ? html`/<wbr>` : ''}${part}`)}</code></p>
-<p class="needs">${permission === undefined ? 'Needs no key' : html`Needs <code>${permission}</code>`}</p>
+<p class="needs">${permission === undefined ? 'Needs no credentials' : html`Needs <code>${permission}</code>`}</p>
 ${prose(operation.description)}
 ${parameterTable(parameters)}
 ${bodyTable(operation)}
@@ -55,7 +55,10 @@ function parameterRow({ name, in: place, required, description, schema }: Parame
 
 function bodyTable({ requestBody }: OperationObject): Html {
   const [media] = Object.values(requestBody?.content ?? {})
-  return media?.schema ? html`<h5>Body</h5>${schemaTable(media.schema)}` : html``
+  if (media?.schema) return html`<h5>Body</h5>${schemaTable(media.schema)}`
+  return requestBody
+    ? html`<h5>Body</h5><p class="kind"><code>${Object.keys(requestBody.content)[0]}</code></p>`
+    : html``
 }
 
 function answers({ responses, ...operation }: OperationObject, { components }: OpenApi): Html {
@@ -92,7 +95,8 @@ function requestExamples(placed: Placed, parameters: ParameterObject[], document
   const all = bodies.length > 0 ? bodies : [{ title: '', value: undefined }, ...accepted.values()]
   return html`${all.map(({ title, value }) => {
     const accept = accepted.get(title)?.type
-    const request = { method, url, accept, bearer: path.startsWith('/admin/'), open: !operation['x-permission'] }
+    const credentials = credentialsOf(operation)
+    const request = { method, url, accept, credentials, file: fileOf(operation) }
     return codeBlock(title ? `Request: ${title}` : 'Request', curl(request, value))
   })}`
 }
@@ -119,17 +123,35 @@ interface Request {
   method: string
   url: string
   accept: string | undefined
-  bearer: boolean
-  open: boolean
+  /** a header, or '' */
+  credentials: string
+  /** name of the file that is the body, or '' */
+  file: string
 }
 
-function curl({ method, url, accept, bearer, open }: Request, body: unknown): string {
+function credentialsOf({ security }: OperationObject): string {
+  const [scheme = ''] = Object.keys(security[0] ?? {})
+  const headers: Record<string, string> = {
+    apiKey: 'Authorization: LoginTC key=$KEY',
+    bearer: 'Authorization: Bearer $KEY',
+    cookie: 'Cookie: __Host-countersign=$SESSION',
+  }
+  return headers[scheme] ?? ''
+}
+
+function fileOf({ requestBody }: OperationObject): string {
+  const [type = ''] = Object.keys(requestBody?.content ?? {})
+  const [, kind = ''] = type.split('/')
+  return kind === '' || kind.endsWith('json') ? '' : `file.${kind}`
+}
+
+function curl({ method, url, accept, credentials, file }: Request, body: unknown): string {
   const verb = method === 'get' || (method === 'post' && body !== undefined) ? '' : ` -X ${method.toUpperCase()}`
-  const key = bearer ? 'Authorization: Bearer $KEY' : 'Authorization: LoginTC key=$KEY'
   const parts = [`curl${verb} '${url}'`]
-  if (!open) parts.push(`-H "${key}"`)
+  if (credentials) parts.push(`-H "${credentials}"`)
   if (accept) parts.push(`-H 'Accept: ${accept}'`)
-  if (body !== undefined) parts.push(`-d '${JSON.stringify(body, null, 2).replaceAll("'", "'\\''")}'`)
+  if (file) parts.push(`--data-binary @${file}`)
+  else if (body !== undefined) parts.push(`-d '${JSON.stringify(body, null, 2).replaceAll("'", "'\\''")}'`)
   return parts.join(' \\\n  ')
 }
 

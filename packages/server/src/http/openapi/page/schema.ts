@@ -17,7 +17,12 @@ export function schemaTable(schema: SchemaObject): Html {
 
 function row({ name, required, schema }: Row): Html {
   const mark = required ? html` <span class="required">required</span>` : html``
-  return html`<tr><th scope="row"><code>${name}</code>${mark}</th><td data-label="Type">${typeOf(schema)}</td><td>${aboutOf(schema)}</td></tr>`
+  return html`<tr><th scope="row"><code>${broken(name)}</code>${mark}</th><td data-label="Type">${typeOf(schema)}</td><td>${aboutOf(schema)}</td></tr>`
+}
+
+// A narrow column breaks a name where its words meet.
+function broken(name: string): Html {
+  return html`${name.split(/(?=[A-Z[.])/).map((word, index) => html`${index ? html`<wbr>` : ''}${word}`)}`
 }
 
 /** Members of members stand below them, under their whole name. */
@@ -72,7 +77,7 @@ function aboutOf(schema: SchemaObject): Html {
   const about = schema.description ? inline(schema.description) : html``
   if (limits === '') return about
   return schema.description
-    ? html`${about} <span class="limits">${limits}</span>`
+    ? html`${about} <span class="limits">(${limits})</span>`
     : html`<span class="limits">${limits}</span>`
 }
 

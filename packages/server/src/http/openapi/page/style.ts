@@ -46,7 +46,7 @@ dl{display:grid;grid-template-columns:auto 1fr;gap:.4rem 1.5rem;margin:1.5rem 0 
 table{border-collapse:collapse;width:100%;font-size:.9375rem}
 th,td{text-align:left;vertical-align:top;padding:.5rem 1rem .5rem 0;border-bottom:1px solid var(--line);font-weight:400;overflow-wrap:anywhere}
 thead th{font-size:.8125rem;font-weight:600;color:var(--text-2);border-bottom:1px solid var(--line-strong)}
-.members th:first-child{width:32%}.members td:nth-child(2){width:24%}
+.members th:first-child{width:33%}.members td:nth-child(2){width:24%}
 tbody th code{font-weight:600}td{color:var(--text-2)}td p{margin:0 0 .25rem}
 .required,.limits{font-size:.8125rem;color:var(--text-2)}
 .members .required{display:block}
