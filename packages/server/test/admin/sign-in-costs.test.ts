@@ -46,7 +46,8 @@ onEveryEngine((engine) => {
     const writes = () => spy.calls.filter((call) => call === 'tx.apiKeys.noteUse').length
     const minute = async (expected: number) => {
       t.mock.timers.tick(60_000)
-      for (let turn = 0; turn < 1_000 && writes() < expected; turn++) await new Promise(setImmediate)
+      const end = performance.now() + 10_000
+      while (writes() < expected && performance.now() < end) await new Promise(setImmediate)
       assert.equal(writes(), expected)
     }
     const use = async () => {

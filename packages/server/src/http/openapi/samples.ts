@@ -8,6 +8,9 @@ const samples: Record<string, string> = {
   bypassCode: '418205936',
   bypassCodeId: '27e4b80c6d9f135a8b02c7e61f4d93a5086be2f7',
   hardwareId: 'e81b7f3a02c65d94f7a1380be9d2465c13f0a786',
+  otp1: '492039',
+  otp2: '871166',
+  signInSecret: '1Wl3Xq0nYd2sKc8RrV5uPzT7aHbE4mGfJ9oLiQwCxN6',
 }
 const anyId = '0d7a4c19be2f6835d10c9e47a2b85f36e41d7c08'
 
