@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util'
 import ts from 'typescript'
 
 /** The package's entry points, each a module of packages/sdk/src. */
-const entries = { '.': 'rest', './device': 'device' }
+const entries = { '.': 'rest', './device': 'device', './management': 'management' }
 // AbortSignal.any is what an older Node.js lacks.
 const engines = { node: '>=20.3' }
 

@@ -1,5 +1,7 @@
+import type { Part } from '@countersign/protocol/management.ts'
 import { notUnderstood } from './rest-errors.ts'
 import { type Answer, jsonOf, type RestTransport, request } from './rest-request.ts'
+import { isObject } from './retry.ts'
 
 /** The items of a list in numbered pages of bare arrays, as LoginTC's API has them. */
 export function numbered<Item>(transport: RestTransport, path: string): AsyncGenerator<Item, void> {
@@ -27,6 +29,26 @@ export function listOf<Item>(answer: Answer): Item[] {
   return body
 }
 
+/** The items of a list in parts that name their successor, as the management API has them; `query` filters them. */
+export function parts<Item>(transport: RestTransport, path: string, query: object = {}): AsyncGenerator<Item, void> {
+  return itemsOf(transport, withQuery(path, query), (answer) => {
+    const { items, next } = partOf<Item>(answer)
+    return { items, next: next === undefined ? undefined : withQuery(path, { ...query, after: next }) }
+  })
+}
+
+/** One part of such a list. */
+export async function part<Item>(transport: RestTransport, path: string, query: object = {}): Promise<Part<Item>> {
+  return partOf(await request(transport, { method: 'GET', path: withQuery(path, query) }))
+}
+
+/** The path with these parameters; those that are undefined are left out. */
+export function withQuery(path: string, query: object): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined)
+  const search = new URLSearchParams(Object.fromEntries(given.map(([name, value]) => [name, String(value)])))
+  return given.length === 0 ? path : `${path}?${search}`
+}
+
 /** One page of a list, and the path of the next one; without it this is the last. */
 interface Page<Item> {
   items: Item[]
@@ -44,4 +66,11 @@ async function* itemsOf<Item>(
     yield* page.items
     path = page.next
   }
+}
+
+/** Throws CountersignError `unknown` for what is none: a list that is cut short must not pass for a whole one. */
+function partOf<Item>(answer: Answer): Part<Item> {
+  const body = jsonOf(answer)
+  if (!isObject(body) || !Array.isArray(body.items)) throw notUnderstood(answer.status, 'The answer is not a list.')
+  return { items: body.items, ...(typeof body.next === 'string' && { next: body.next }) }
 }

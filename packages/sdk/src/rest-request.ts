@@ -19,7 +19,8 @@ export interface ClientOptions {
 export interface RestTransport {
   /** what paths are put behind, such as https://mfa.example.org/api */
   base: string
-  apiKey: string
+  /** none where the browser sends a cookie */
+  apiKey: string | undefined
   /** of the bodies that are sent, and of those that are asked for unless a call says otherwise */
   mediaType: string
   fetch: typeof fetch
@@ -33,8 +34,10 @@ export interface Call {
   path: string
   /** sent as JSON */
   body?: unknown
+  /** sent as it is, instead of JSON */
+  file?: { bytes: Uint8Array; mediaType: string }
   accept?: string
-  /** the ETag that the object must still have */
+  /** the revision that the object must still have; `*` for any */
   ifMatch?: string
   timeoutMs?: number
   signal?: AbortSignal
@@ -48,11 +51,15 @@ export interface Answer {
 }
 
 /** Puts together how an API is reached. Throws TypeError for an address or a key that cannot be one. */
-export function transportOf(options: ClientOptions, api: { path: string; mediaType: string }): RestTransport {
-  if (!/^[0-9A-Za-z]{64}$/.test(options.apiKey)) throw new TypeError('An API key has 64 letters and digits.')
+export function transportOf(
+  { apiKey, ...options }: Omit<ClientOptions, 'apiKey'> & { apiKey?: string },
+  api: { path: string; mediaType: string; cookie?: boolean },
+): RestTransport {
+  const keyless = api.cookie && apiKey === undefined
+  if (!keyless && !/^[0-9A-Za-z]{64}$/.test(apiKey ?? '')) throw new TypeError('An API key has 64 letters and digits.')
   return {
     base: new URL(api.path, options.url).href,
-    apiKey: options.apiKey,
+    apiKey,
     mediaType: api.mediaType,
     fetch: options.fetch ?? globalThis.fetch,
     timeoutMs: options.timeoutMs ?? 30_000,
@@ -66,13 +73,37 @@ export function transportOf(options: ClientOptions, api: { path: string; mediaTy
  * the caller's signal.
  */
 export async function request(transport: RestTransport, call: Call): Promise<Answer> {
-  for (let attempt = 0; ; attempt++) {
+  return repeated(transport, call, async (attempt) => {
     try {
       return await requestOnce(transport, call)
     } catch (error) {
-      if (!(error instanceof CountersignError)) throw error
       // Gone is what the caller wanted; only the first attempt's answer, which was lost, would have said so with 200.
-      if (attempt > 0 && call.method === 'DELETE' && error.status === 404) return gone
+      if (attempt > 0 && call.method === 'DELETE' && isMissing(error)) return gone
+      throw error
+    }
+  })
+}
+
+/**
+ * The same for an answer that is read as it comes, whose length nobody knows: the time is over when it does not begin. Only
+ * the beginning is repeated; reading it fails when the connection ends before the answer.
+ */
+export async function requestStream(transport: RestTransport, call: Call): Promise<ReadableStream<Uint8Array>> {
+  return repeated(transport, call, async () => {
+    const begun = new AbortController()
+    const late = setTimeout(() => begun.abort(), call.timeoutMs ?? transport.timeoutMs)
+    const signal = call.signal ? AbortSignal.any([call.signal, begun.signal]) : begun.signal
+    const { body } = await send(transport, call, signal).finally(() => clearTimeout(late))
+    return body ?? new Blob([]).stream()
+  })
+}
+
+async function repeated<Result>(transport: RestTransport, call: Call, once: (attempt: number) => Promise<Result>) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await once(attempt)
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error
       const delayMs = transport.retryDelaysMs[attempt]
       if (delayMs === undefined || !mayRepeat(call, error)) throw error
       await sleep(pauseMs(delayMs, error.retryAfterSeconds), call.signal)
@@ -106,31 +137,49 @@ function mayRepeat({ method }: Call, error: CountersignError): boolean {
 }
 
 async function requestOnce(transport: RestTransport, call: Call): Promise<Answer> {
-  const { response, bytes } = await exchange(transport, call).catch((cause: unknown) => {
-    call.signal?.throwIfAborted()
-    throw noAnswer(transport.base, cause)
-  })
-  if (!response.ok) throw refusal(response, new TextDecoder().decode(bytes))
-  return { status: response.status, headers: response.headers, bytes }
+  const response = await send(transport, call, deadline(call.timeoutMs ?? transport.timeoutMs, call.signal))
+  return { status: response.status, headers: response.headers, bytes: await bytesOf(transport, call, response) }
 }
 
-async function exchange(transport: RestTransport, call: Call): Promise<{ response: Response; bytes: Uint8Array }> {
+function isMissing(error: unknown): boolean {
+  return error instanceof CountersignError && error.status === 404
+}
+
+/** Sends it and returns a good answer, of which nothing was read yet. */
+async function send(transport: RestTransport, call: Call, signal: AbortSignal): Promise<Response> {
   const { fetch } = transport // a browser's fetch must not be called as a method of something else
   const response = await fetch(`${transport.base}${call.path}`, {
     method: call.method,
     headers: headersOf(transport, call),
-    body: call.body === undefined ? null : JSON.stringify(call.body),
+    body: bodyOf(call),
     redirect: 'error',
-    signal: deadline(call.timeoutMs ?? transport.timeoutMs, call.signal),
-  })
-  return { response, bytes: new Uint8Array(await response.arrayBuffer()) }
+    signal,
+  }).catch((cause: unknown) => unanswered(transport, call, cause))
+  if (response.ok) return response
+  throw refusal(response, new TextDecoder().decode(await bytesOf(transport, call, response)))
 }
 
-function headersOf({ apiKey, mediaType }: RestTransport, { accept, body, ifMatch }: Call): Record<string, string> {
+async function bytesOf(transport: RestTransport, call: Call, response: Response): Promise<Uint8Array> {
+  return new Uint8Array(await response.arrayBuffer().catch((cause: unknown) => unanswered(transport, call, cause)))
+}
+
+function unanswered(transport: RestTransport, call: Call, cause: unknown): never {
+  call.signal?.throwIfAborted()
+  throw noAnswer(transport.base, cause)
+}
+
+function bodyOf({ body, file }: Call): Uint8Array<ArrayBuffer> | string | null {
+  if (file) return new Uint8Array(file.bytes)
+  return body === undefined ? null : JSON.stringify(body)
+}
+
+function headersOf({ apiKey, mediaType }: RestTransport, call: Call): Record<string, string> {
+  const { accept = mediaType, body, file, ifMatch } = call
+  const type = file?.mediaType ?? (body === undefined ? undefined : mediaType)
   return {
-    authorization: `LoginTC key="${apiKey}"`,
-    accept: accept ?? mediaType,
-    ...(body !== undefined && { 'content-type': mediaType }),
-    ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+    ...(apiKey !== undefined && { authorization: `LoginTC key="${apiKey}"` }),
+    accept,
+    ...(type !== undefined && { 'content-type': type }),
+    ...(ifMatch !== undefined && { 'if-match': ifMatch === '*' ? ifMatch : `"${ifMatch}"` }),
   }
 }

@@ -1,4 +1,5 @@
 import type { BypassCode, Domain, HardwareToken, Organization, Ping, User } from '@countersign/protocol/resources.ts'
+import { id } from './ids.ts'
 import { CountersignError } from './rest-errors.ts'
 import { listOf, numbered, numberedPath } from './rest-pages.ts'
 import { ask, type Call, type ClientOptions, type RestTransport, request, transportOf } from './rest-request.ts'
@@ -243,10 +244,4 @@ function memberPath(domainId: string, userId: string): string {
 
 function sessionPath(domainId: string, sid: string): string {
   return `/domains/${id(domainId)}/sessions/${id(sid)}`
-}
-
-/** An id that cannot leave its place in a path. */
-function id(value: string): string {
-  if (!/^[0-9a-f]{40}$/i.test(value)) throw new TypeError(`Not an id (40 hexadecimal digits): ${JSON.stringify(value)}`)
-  return value
 }

@@ -75,7 +75,7 @@ onSqlite((engine) => {
   test('its methods are those that the README lists', () => {
     const client = readFileSync(join(installed, 'rest.js'), 'utf8').split('export class CountersignClient')[1] ?? ''
     const methods = [...client.matchAll(/^ {4}(?:async )?(\w+)\(.*\{$/gm)].map(([, name]) => name)
-    const table = readme.slice(readme.indexOf('## All methods'), readme.indexOf('## Writing an authenticator'))
+    const table = readme.slice(readme.indexOf('## All methods of'), readme.indexOf('## Writing an authenticator'))
     const listed = [...table.matchAll(/`(\w+)`/g)].map(([, name]) => name)
     assert.deepEqual(methods.filter((name) => name !== 'constructor').sort(), listed.sort())
   })
@@ -116,6 +116,8 @@ onSqlite((engine) => {
       } finally {
         await phone.stop()
       }
+      const managed = 'jane answers by .+\nsomebody else changed it: 60 seconds\nexported\n'
+      assert.match(await program(runtime, 'manage.ts').output, new RegExp(`^${managed}$`))
       assert.match(await program(runtime, 'page.ts').output, /^On your phone, type \d{6}\nwithdrawn\n$/)
       assert.equal(await program(runtime, 'code.ts').output, 'first time: approved\nsecond time: denied\n')
       assert.equal(await program(runtime, 'errors.ts').output, 'not enrolled\n')
