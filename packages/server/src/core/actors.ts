@@ -126,6 +126,11 @@ export function requireNoMoreThan(actor: Actor, scope: Scope): void {
   throw new ApiError('api.error.forbidden', message)
 }
 
+/** The only domains that the actor may act in; undefined for one that is not bound. */
+export function domainsOf(actor: Actor): readonly string[] | undefined {
+  return actor.kind === 'api-key' ? actor.domainIds : undefined
+}
+
 /** Whether the actor's scope or role has this permission, in whatever domain; `anyone` is for every actor. */
 export function mayAnywhere(actor: Actor, permission: Permission | 'anyone'): boolean {
   if (permission === 'anyone') return true

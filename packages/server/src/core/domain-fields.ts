@@ -101,6 +101,13 @@ export function readFields(input: DomainFields): Partial<DomainRow> {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined))
 }
 
+/** What an edit changes in a row: a domain that asks for a passcode from now on asks for a passcode's length, unless told otherwise. */
+export function changesOf(row: DomainRow, fields: Partial<DomainRow>): Partial<DomainRow> {
+  const becomesPasscode = fields.key_type === 'PASSCODE' && row.key_type !== 'PASSCODE'
+  if (!becomesPasscode || fields.min_length !== undefined) return fields
+  return { ...fields, min_length: Math.max(row.min_length, passcodeLength) }
+}
+
 /** What authenticators must know again when it changes. */
 export const policyColumns = [
   'name',

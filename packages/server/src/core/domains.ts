@@ -5,6 +5,7 @@ import type { DomainRow } from '../storage/domains.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import {
+  changesOf,
   type DomainFields,
   domainOf,
   keyTypeOf,
@@ -74,12 +75,13 @@ export async function updateDomain(
 ): Promise<ManagedDomain> {
   requirePermission(actor, 'domains:write', input.domainId)
   const { organizationId } = actor
-  const changes = readFields(input)
+  const fields = readFields(input)
   return transact(app, async ({ tx, audit }) => {
     const row = await tx.domains.lock(organizationId, input.domainId)
     if (!row) return refuse(noSuchDomain())
     const conflict = editedMeanwhile(managedDomainOf(row), input.ifMatch)
     if (conflict) return refuse(conflict)
+    const changes = changesOf(row, fields)
     const changed = withRevision(row, { ...row, ...changes })
     const data = differences(managedDomainOf(row), managedDomainOf(changed))
     if (Object.keys(data).length === 0) return managedDomainOf(row)

@@ -2,8 +2,8 @@ import type { User } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
 import type { MemberRow } from '../storage/members.ts'
 import type { UserRow } from '../storage/users.ts'
-import { type Actor, requirePermission } from './actors.ts'
-import { findDomain } from './domains.ts'
+import { type Actor, domainsOf, requirePermission } from './actors.ts'
+import { findDomain, noSuchDomain } from './domains.ts'
 import { noSuchUser } from './errors.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
@@ -34,6 +34,8 @@ export async function addMember(app: App, actor: Actor, input: { domainId: strin
   const { organizationId } = actor
   const domain = await findDomain(app, actor, input.domainId)
   await transact(app, async ({ tx, audit }) => {
+    // It may have been deleted meanwhile, and nothing may stay behind in it.
+    if (!(await tx.domains.share(organizationId, domain.id))) return refuse(noSuchDomain())
     const user = await tx.users.lock(organizationId, input.userId)
     if (!user) return refuse(noSuchUser())
     const added = await tx.members.insert(organizationId, [memberRow(domain.id, user)])
@@ -72,12 +74,12 @@ export async function replaceMembers(
   const wanted = await readList(app, organizationId, input.members)
   await transact(app, async (unit) => {
     // Of two lists at once the later is the one that holds, and not what both make together.
-    await unit.tx.domains.lock(organizationId, domain.id)
+    if (!(await unit.tx.domains.lock(organizationId, domain.id))) return refuse(noSuchDomain())
     const counts = { created: 0, added: 0, removed: 0, listed: wanted.size }
     const listed = new Set<string>()
     for (const chunk of chunks([...wanted.values()])) {
       await app.storage.breathe()
-      const users = await ensureUsers(unit, organizationId, chunk, counts)
+      const users = await ensureUsers(unit, actor, chunk, counts)
       const rows = users.map((user) => memberRow(domain.id, user))
       counts.added += (await unit.tx.members.insert(organizationId, rows)).length
       for (const user of users) listed.add(user.id)
@@ -111,14 +113,17 @@ async function readList(app: App, organizationId: string, members: NewUser[]): P
 
 async function ensureUsers(
   { tx }: Unit,
-  organizationId: string,
+  actor: Actor,
   chunk: Listed[],
   counts: { created: number },
 ): Promise<UserRow[]> {
+  const { organizationId } = actor
   const rows = chunk.map(({ row }) => row)
   const keys = rows.map((row) => row.username_key)
   counts.created += await tx.users.insertOrLock(organizationId, rows)
   const users = await tx.users.findManyByKey(organizationId, keys)
+  // Who has been there before is not of this domain alone: a key that is bound to it changes nothing of theirs.
+  if (domainsOf(actor)) return users
   const given = new Map(chunk.map((entry) => [entry.row.username_key, entry.given]))
   const changes = users.flatMap((user) => {
     const { name = user.name, email = user.email } = given.get(user.username_key) ?? {}

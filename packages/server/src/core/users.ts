@@ -1,7 +1,7 @@
 import type { User } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
 import type { UserRow } from '../storage/users.ts'
-import { type Actor, requirePermission } from './actors.ts'
+import { type Actor, domainsOf, requirePermission } from './actors.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { freeHardwareOf } from './hardware-tokens.ts'
 import { newId } from './ids.ts'
@@ -148,7 +148,10 @@ export async function userOf(app: App, actor: Actor, row: UserRow): Promise<User
   return user
 }
 
-/** The replies for many rows, with one look-up each of all their domains, codes and hardware. */
+/**
+ * The replies for many rows, with one look-up each of all their domains, codes and hardware. A key that is bound to domains is
+ * told of no others, and of nothing that opens them, too.
+ */
 export async function usersOf(app: App, actor: Actor, rows: UserRow[]): Promise<User[]> {
   if (rows.length === 0) return []
   const ids = rows.map((row) => row.id)
@@ -164,14 +167,15 @@ export async function usersOf(app: App, actor: Actor, rows: UserRow[]): Promise<
   const domains = Map.groupBy(pairs, (pair) => pair.user_id)
   const codesOf = Map.groupBy(codes, (code) => code.user_id)
   const hardwareOf = new Map(hardware.map((token) => [token.user_id, token.id]))
+  const bound = domainsOf(actor)
   return rows.map(({ id, username, name, email }) => ({
     id,
     username,
     name,
     email,
-    domains: (domains.get(id) ?? []).map((pair) => pair.domain_id),
-    bypasscodes: (codesOf.get(id) ?? []).map((code) => code.id),
-    hardware: hardwareOf.get(id) ?? '',
+    domains: (domains.get(id) ?? []).map((pair) => pair.domain_id).filter((domain) => bound?.includes(domain) ?? true),
+    bypasscodes: bound ? [] : (codesOf.get(id) ?? []).map((code) => code.id),
+    hardware: bound ? '' : (hardwareOf.get(id) ?? ''),
   }))
 }
 

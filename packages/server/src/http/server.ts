@@ -35,6 +35,7 @@ interface Limits {
   requestTimeoutMs: number
   timeoutCheckMs: number
   connectionsMax: number
+  keyFreshMs: number
 }
 
 /** A front that answers. */
@@ -68,6 +69,8 @@ declare module 'fastify' {
 const urlCharactersMax = 8192
 const pathParameterCharactersMax = 1024
 const timeoutCheckMs = 5_000
+/** a key is asked for again where its body took longer to arrive: it may have been revoked meanwhile */
+const keyFreshMs = 1_000
 /** longer than the 60 s after which load balancers forget an idle connection */
 const keepAliveMs = 75_000
 /** a whole company that logs in at nine must not overflow it: with SYN cookies, what overflows is reset */
@@ -223,7 +226,11 @@ function entrancesOf(options: ListenerOptions): Entrance[] {
     async enter(request) {
       if ('enter' in route) return route.enter(app, request)
       const actor = await authenticate(app, request.headers)
-      return () => route.handle(app, actor, request)
+      const asked = performance.now()
+      return async () => {
+        const isFresh = performance.now() - asked < (options.limits?.keyFreshMs ?? keyFreshMs)
+        return route.handle(app, isFresh ? actor : await authenticate(app, request.headers), request)
+      }
     },
   }))
 }

@@ -22,12 +22,26 @@ const lock = statement<{ organizationId: string; domainId: string }>()((db, valu
   ),
 )
 
+const share = statement<{ organizationId: string; domainId: string }>()((db, value, lock) =>
+  lock(
+    db
+      .selectFrom('domains')
+      .select('id')
+      .where('organization_id', '=', value('organizationId'))
+      .where('id', '=', value('domainId')),
+    'share',
+  ),
+)
+
 /** Domains. */
 export const domains = (run: Run) => ({
   find: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
     (await run(find({ organizationId, domainId })))[0],
   lock: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
     (await run(lock({ organizationId, domainId })))[0],
+  /** Keeps the domain from being deleted until the unit ends; false if there is none. */
+  share: async (organizationId: string, domainId: string): Promise<boolean> =>
+    (await run(share({ organizationId, domainId }))).length === 1,
   /** Of several organizations at once: a device may hold tokens of each. */
   findMany: (keys: { organization_id: string; domain_id: string }[]): Promise<DomainRow[]> =>
     run(

@@ -31,11 +31,11 @@ export type Run = <Row>(query: Query<Row>) => Promise<Row[]>
 
 /**
  * Locks the rows a SELECT returns until the unit ends, and waits for those that somebody else has locked, or leaves them out;
- * nothing to do where units run one by one.
+ * `share` only keeps them as they are, beside others who do. Nothing to do where units run one by one.
  */
 export type Lock = <DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
-  others?: 'skip locked',
+  how?: 'skip locked' | 'share',
 ) => SelectQueryBuilder<DB, TB, O>
 
 type Build<Row> = (db: Kysely<Schema>, lock: Lock) => Compilable<Row>
@@ -62,7 +62,10 @@ const builders: Record<Dialect, Kysely<Schema>> = {
 
 const locks: Record<Dialect, Lock> = {
   sqlite: (query) => query,
-  postgres: (query, others) => (others ? query.forUpdate().skipLocked() : query.forUpdate()),
+  postgres(query, how) {
+    if (how === 'share') return query.forShare()
+    return how ? query.forUpdate().skipLocked() : query.forUpdate()
+  },
 }
 
 /**

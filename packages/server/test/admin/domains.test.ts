@@ -191,4 +191,13 @@ onEveryEngine((engine) => {
     server.clock.advance(1)
     assert.equal((await server.call('GET', token)).status, 404)
   })
+
+  it('a domain that asks for a passcode from now on asks for eight characters, unless told otherwise', async () => {
+    const { id } = await create({ name: 'Stricter', keyType: 'PIN' })
+    assert.equal((await change(id, { keyType: 'PASSCODE' })).body.minLength, 8)
+    const { id: other } = await create({ name: 'Told', keyType: 'PIN', minLength: 10 })
+    assert.equal((await change(other, { keyType: 'PASSCODE' })).body.minLength, 10)
+    assert.equal((await change(other, { keyType: 'PIN', minLength: 4 })).body.minLength, 4)
+    assert.equal((await change(other, { keyType: 'PASSCODE', minLength: 6 })).body.minLength, 6)
+  })
 })

@@ -23,7 +23,9 @@ export interface Row {
 }
 
 export function knows(client: ClientName, { c, body, query }: Row): boolean {
-  return client === 'c' ? c === true || body?.c !== undefined : (body ?? query)?.[client] !== undefined || !(body ?? query)
+  return client === 'c'
+    ? c === true || body?.c !== undefined
+    : (body ?? query)?.[client] !== undefined || !(body ?? query)
 }
 
 /** The row as one client's call. */
