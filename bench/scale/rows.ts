@@ -117,7 +117,9 @@ function sessionColumns({ seeded, idOf }: Context) {
     ...{ reason: `case when ${isOpen} then '' else 'approval_expired' end`, challenge_hash: mac, verdict_mac: mac },
     ...{ number_failures: '0', answers: '1', evidence_cipher: `'${'e'.repeat(300)}'` },
     ...{ created_at: at, expires_at: `${at} + 86400000` },
-    ...{ approved_at: `case when n <= ${users - open} then ${at} + case when ${isOpen} then 86400000 else 9000 end end` },
+    ...{
+      approved_at: `case when n <= ${users - open} then ${at} + case when ${isOpen} then 86400000 else 9000 end end`,
+    },
     ended_at: `case when not (${isOpen}) then ${at} + 609000 end`,
   }
 }

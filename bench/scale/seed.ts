@@ -6,7 +6,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { createDomain, createOrganization, openForCommand, operatorOf, readConfig } from '../../packages/server/src/main.ts'
+import {
+  createDomain,
+  createOrganization,
+  openForCommand,
+  operatorOf,
+  readConfig,
+} from '../../packages/server/src/main.ts'
 import type { Dialect } from '../../packages/server/src/storage/statement.ts'
 import { type Filling, fillings, headsOf } from './rows.ts'
 import { type Seeded, type Sizes, writeSeeded } from './seeded.ts'

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addEventCommands } from './audit-events.ts'
 import { print, withApp } from './command.ts'
 
 /** `countersign audit …` */
@@ -15,6 +16,7 @@ export function auditCommand(): Command {
     .description('Note where every chain ends and print the hash that stands for it. Keep it away from this machine.')
     .option('--json', 'print one JSON object')
     .action(noteHeads)
+  addEventCommands(audit)
   return audit
 }
 

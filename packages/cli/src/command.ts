@@ -1,7 +1,9 @@
 import type { Actor, App } from '@countersign/server/main.ts'
+import type { Command } from 'commander'
+import { type Column, table, textOf } from './table.ts'
 
 /** What the server offers to the command line. */
-type Server = typeof import('@countersign/server/main.ts')
+export type Server = typeof import('@countersign/server/main.ts')
 
 /** The server's code, loaded when a command needs it: an authenticator starts in half the time without. */
 export function loadServer(): Promise<Server> {
@@ -23,47 +25,60 @@ export async function withApp<T>(work: (app: App, server: Server) => Promise<T>,
   }
 }
 
-/** The same as the operator of one organization. */
+/** The same as the operator of one organization, of the only one unless told. */
 export function asOperator<T>(
-  organizationId: string,
+  organizationId: string | undefined,
   work: (app: App, actor: Actor, server: Server) => Promise<T>,
 ): Promise<T> {
-  return withApp(async (app, server) => work(app, await server.operatorOf(app, organizationId), server))
+  return withApp(async (app, server) => {
+    const id = organizationId ?? (await onlyOrganization(app, server))
+    return work(app, await server.operatorOf(app, id), server)
+  })
 }
 
-/** Every item of a list that comes in parts. */
+async function onlyOrganization(app: App, server: Server): Promise<string> {
+  const [only, another] = await server.listOrganizations(app, 2)
+  if (only && !another) return only.id
+  throw new Error('There are several organizations: say which by --org ID, such as `countersign org list` shows it.')
+}
+
+/** What every command about an organization takes. */
+export interface Options {
+  org?: string
+  json?: boolean
+}
+
+/** A command of a noun, with what all of them take. */
+export function verb(noun: Command, usage: string, description: string): Command {
+  return noun
+    .command(usage)
+    .description(description)
+    .option('--org <id>', 'the organization; may be left out where there is only one')
+    .option('--json', 'print JSON, on one line')
+}
+
+/** The items of a list that comes in parts: all of them, or the first so many. */
 export async function everything<Item>(
   read: (part: { after?: string }) => Promise<{ items: Item[]; next?: string }>,
+  most = Infinity,
 ): Promise<Item[]> {
   const items: Item[] = []
   for (let part: { after?: string } | undefined = {}; part; ) {
     const { items: more, next } = await read(part)
     items.push(...more)
-    part = next === undefined ? undefined : { after: next }
+    part = next === undefined || items.length >= most ? undefined : { after: next }
   }
-  return items
+  return items.slice(0, most)
 }
 
-/** For scripts: one JSON array. For people: a table of these members, with a dash for what is not there. */
+/** For scripts: one JSON array. For people: a table. */
 export function printTable<Row extends object>(
   rows: Row[],
-  columns: (keyof Row & string)[],
+  columns: readonly Column<Row>[],
   options: { json?: boolean },
 ): void {
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify(rows)}\n`)
-    return
-  }
-  const lines = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? '-')))]
-  const widths = columns.map((_, index) => Math.max(...lines.map((cells) => cells[index]?.length ?? 0)))
-  for (const cells of lines) {
-    process.stdout.write(
-      `${cells
-        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-    )
-  }
+  const lines = options.json ? [JSON.stringify(rows)] : table(rows, columns, process.stdout.columns)
+  process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 /** For scripts: one compact JSON object and nothing else. For people: a line a member. */
@@ -74,7 +89,7 @@ export function print(value: object, options: { json?: boolean }): void {
   }
   const entries = Object.entries(value)
   const width = Math.max(...entries.map(([name]) => name.length))
-  for (const [name, member] of entries) process.stdout.write(`${name.padEnd(width)}  ${String(member)}\n`)
+  for (const [name, member] of entries) process.stdout.write(`${name.padEnd(width)}  ${textOf(member)}\n`)
 }
 
 /** Parses an option that is a whole number. */

@@ -57,7 +57,7 @@ onSqlite((engine) => {
         'Line  Serial number  Refused because',
         '2     B-1            There is a hardware token with this serial number already.',
         '3     B-2            The seed has 1 bytes; a seed has 10 to 64.',
-        '4                    There is no serial number.',
+        '4     -              There is no serial number.',
         '',
       ].join('\n'),
     )

@@ -36,6 +36,7 @@ export { type Rotation, type RotationStep, rotateKeys } from './core/key-rotatio
 export { dropOldKeys, type KeyList, listKeys, rotateKeyring } from './core/keyring-rotation.ts'
 export { createApiKey, listApiKeys, revokeApiKey, rotateApiKey } from './core/managed-api-keys.ts'
 export { addMember } from './core/members.ts'
+export * from './core/operator.ts'
 export { createOrganization, hasOrganizations, operatorOf } from './core/organizations.ts'
 export { createToken } from './core/tokens.ts'
 export { importUsers, readUserFile } from './core/user-import.ts'

@@ -58,6 +58,7 @@ export type AuditEventName =
   | 'hardware.assigned'
   | 'hardware.unassigned'
   | 'hardware.resynchronized'
+  | 'hardware.tampered'
   | 'codes.locked'
   | 'codes.unlocked'
   | 'audit.head_noted'

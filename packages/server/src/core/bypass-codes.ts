@@ -5,6 +5,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
+import { denyApprovedBy } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
@@ -23,7 +24,7 @@ export async function listBypassCodes(app: App, actor: Actor, input: { userId: s
   const { organizationId } = actor
   await findUser(app, actor, input.userId)
   const rows = await available(app, () => app.storage.bypassCodes.listOf(organizationId, input.userId))
-  const codes = rows.map((row) => bypassCodeOf(app, row))
+  const codes = await Promise.all(rows.map((row) => bypassCodeOf(app, row)))
   if (codes.length > 0) await recordReveal(app, actor, input.userId, rows)
   return codes
 }
@@ -75,18 +76,20 @@ export async function insertBypassCode(
   })
 }
 
+/** Deletes a code. What the user's bypass codes approved is denied: a session does not say which of them it was. */
 export async function deleteBypassCode(app: App, actor: Actor, input: { bypassCodeId: string }): Promise<void> {
   requirePermission(actor, 'bypass-codes:write')
   const { organizationId } = actor
   await transact(app, async (unit) => {
     const deleted = await unit.tx.bypassCodes.delete(organizationId, input.bypassCodeId)
     if (!deleted) return refuse(noSuchBypassCode())
+    await denyApprovedBy(app, unit, { organizationId, userId: deleted.user_id, method: 'bypasscode' })
     const data = { ids: [input.bypassCodeId] }
     unit.audit({ organizationId, event: 'bypass_code.deleted', actor, userId: deleted.user_id, data })
   })
 }
 
-/** Deletes all codes of a user; there need not be any. */
+/** Deletes all codes of a user, and denies what they approved; there need not be any. */
 export async function deleteBypassCodes(app: App, actor: Actor, input: { userId: string }): Promise<void> {
   requirePermission(actor, 'bypass-codes:write')
   const { organizationId } = actor
@@ -94,6 +97,7 @@ export async function deleteBypassCodes(app: App, actor: Actor, input: { userId:
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
     const ids = await unit.tx.bypassCodes.deleteOfUser(organizationId, input.userId)
     if (ids.length === 0) return
+    await denyApprovedBy(app, unit, { organizationId, userId: input.userId, method: 'bypasscode' })
     unit.audit({ organizationId, event: 'bypass_code.deleted', actor, userId: input.userId, data: { ids } })
   })
 }
@@ -116,9 +120,14 @@ export async function matchBypassCode(
   return matching.sort((a, b) => rank(app, b) - rank(app, a))[0]
 }
 
+/** The code in clear text; '' for one that does not decrypt, so that it can still be seen and deleted. Raises that alarm. */
+export async function clearCode(app: App, row: BypassCodeRow): Promise<string> {
+  return (await legible(app, row)) ?? ''
+}
+
 async function legible(app: App, row: BypassCodeRow): Promise<string | undefined> {
   try {
-    return clearCode(app, row)
+    return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
   } catch {
     // The cause would only say that it does not decrypt; what follows says where.
     const { organization_id: organizationId, user_id: userId, id } = row
@@ -152,10 +161,10 @@ function newRow(
   }
 }
 
-function bypassCodeOf(app: App, row: BypassCodeRow): BypassCode {
+async function bypassCodeOf(app: App, row: BypassCodeRow): Promise<BypassCode> {
   return {
     id: row.id,
-    code: clearCode(app, row),
+    code: await clearCode(app, row),
     dtExpiry: row.expires_at === null ? never : javaTime(row.expires_at),
     user: row.user_id,
     usesAllowed: row.uses_allowed,
@@ -166,11 +175,6 @@ function bypassCodeOf(app: App, row: BypassCodeRow): BypassCode {
 /** LoginTC's Java client 1.1.4 parses `yyyy-MM-dd'T'HH:mm:ssZ`: no fraction, no colon in the zone, no Z. */
 function javaTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}+0000`
-}
-
-/** The code in clear text. */
-export function clearCode(app: App, row: BypassCodeRow): string {
-  return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
 }
 
 function isLive(app: App, row: BypassCodeRow): boolean {

@@ -24,7 +24,7 @@ export async function resyncHardwareToken(
   requirePermission(actor, 'hardware:write')
   const { organizationId } = actor
   const found = await findHardwareToken(app, actor, input)
-  const seconds = secondsOf(app, found, input)
+  const seconds = await secondsOf(app, found, input)
   const ownerId = found.user_id ?? found.id
   return transact(app, async (unit) => {
     const judge = () => useBoth(app, unit, found, seconds)
@@ -49,11 +49,15 @@ const refusals = {
 }
 
 /** The steps of the second password whose step before has the first. */
-function secondsOf(app: App, row: HardwareTokenRow, { otp1, otp2 }: { otp1: string; otp2: string }): number[] {
+async function secondsOf(
+  app: App,
+  row: HardwareTokenRow,
+  { otp1, otp2 }: { otp1: string; otp2: string },
+): Promise<number[]> {
   const middle = stepAt(app.now(), row.time_step) + row.drift
-  const firsts = new Set(stepsOf(app, row, otp1, { from: middle - resyncSteps, to: middle + resyncSteps }))
+  const firsts = new Set(await stepsOf(app, row, otp1, { from: middle - resyncSteps, to: middle + resyncSteps }))
   if (firsts.size === 0) return []
-  const seconds = stepsOf(app, row, otp2, { from: middle - resyncSteps, to: middle + resyncSteps + 1 })
+  const seconds = await stepsOf(app, row, otp2, { from: middle - resyncSteps, to: middle + resyncSteps + 1 })
   return seconds.filter((step) => firsts.has(step - 1))
 }
 

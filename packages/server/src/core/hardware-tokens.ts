@@ -10,6 +10,7 @@ import type { HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newId } from './ids.ts'
+import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
 /** A hardware token as its file or its administrator describes it. */
@@ -115,7 +116,7 @@ export async function renameHardwareToken(
   })
 }
 
-/** Forgets a token, whoever has it. */
+/** Forgets a token, whoever has it; what its passwords approved is denied. */
 export async function deleteHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<void> {
   requirePermission(actor, 'hardware:write')
   const { organizationId } = actor
@@ -123,6 +124,7 @@ export async function deleteHardwareToken(app: App, actor: Actor, input: { hardw
     const row = await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId)
     if (!row) return refuse(noSuchHardware())
     await unit.tx.hardwareTokens.delete(organizationId, row.id)
+    if (row.user_id !== null) await denyApprovedBy(app, unit, { organizationId, userId: row.user_id, method: 'otp' })
     const about = { ...(row.user_id !== null && { userId: row.user_id }), data: dataOf(row) }
     unit.audit({ organizationId, event: 'hardware.deleted', actor, ...about })
   })
@@ -142,7 +144,7 @@ export async function assignHardwareToken(
     if (!row) return refuse(noSuchHardware())
     if (row.user_id === input.userId) return
     if (row.user_id !== null) return refuse(hardwareTaken())
-    await freeHardwareOf(unit, actor, input.userId)
+    await freeHardwareOf(app, unit, { actor, userId: input.userId })
     await unit.tx.hardwareTokens.assign(organizationId, row.id, input.userId)
     unit.audit({ organizationId, event: 'hardware.assigned', actor, userId: input.userId, data: dataOf(row) })
   })
@@ -160,16 +162,25 @@ export async function unassignHardwareToken(
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
     const row = input.hardwareId && (await unit.tx.hardwareTokens.lock(organizationId, input.hardwareId))
     if (input.hardwareId !== undefined && (!row || row.user_id !== input.userId)) return refuse(noSuchHardware())
-    if (!(await freeHardwareOf(unit, actor, input.userId))) return refuse(noSuchHardware())
+    if (!(await freeHardwareOf(app, unit, { actor, userId: input.userId }))) return refuse(noSuchHardware())
   })
 }
 
-/** In a unit that holds the user's lock: frees the token of the user; false when there was none. */
-export async function freeHardwareOf(unit: Unit, actor: Actor, userId: string): Promise<boolean> {
+/**
+ * In a unit that holds the user's lock: frees the token of the user, and denies what its passwords approved; false when there
+ * was none.
+ */
+export async function freeHardwareOf(
+  app: App,
+  unit: Unit,
+  { actor, userId }: { actor: Actor; userId: string },
+): Promise<boolean> {
   const { organizationId } = actor
   const id = await unit.tx.hardwareTokens.unassign(organizationId, userId)
-  if (id !== undefined) unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id } })
-  return id !== undefined
+  if (id === undefined) return false
+  await denyApprovedBy(app, unit, { organizationId, userId, method: 'otp' })
+  unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id } })
+  return true
 }
 
 /** A token's row, every value checked and the seed encrypted; throws `api.error.badrequest` naming what cannot be. */

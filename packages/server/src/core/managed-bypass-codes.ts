@@ -12,7 +12,7 @@ export interface ManagedBypassCode {
   id: string
   /** id of the user */
   user: string
-  /** nine decimal digits */
+  /** nine decimal digits; '' where the row was changed behind the server's back */
   code: string
   usesAllowed: number
   usesRemaining: number
@@ -37,7 +37,8 @@ export async function listManagedBypassCodes(
   const rows = await available(app, () => app.storage.bypassCodes.list(organizationId, userId, page))
   const shown = rows.slice(0, page.limit - 1)
   if (shown.length > 0) await recordReveal(app, actor, userId, shown)
-  return listOf(page, rows, { place: (row) => [row.created_at, row.id], item: (row) => managed(app, row) })
+  const codes = await Promise.all(rows.map(async (row) => ({ row, code: await managed(app, row) })))
+  return listOf(page, codes, { place: ({ row }) => [row.created_at, row.id], item: ({ code }) => code })
 }
 
 /** One code with its clear text; that it was read is recorded. */
@@ -69,11 +70,11 @@ function readEnd(app: App, text: string | null): number | null {
   return end
 }
 
-function managed(app: App, row: BypassCodeRow): ManagedBypassCode {
+async function managed(app: App, row: BypassCodeRow): Promise<ManagedBypassCode> {
   return {
     id: row.id,
     user: row.user_id,
-    code: clearCode(app, row),
+    code: await clearCode(app, row),
     usesAllowed: row.uses_allowed,
     usesRemaining: row.uses_remaining,
     expiresAt: row.expires_at === null ? null : isoTime(row.expires_at),

@@ -9,7 +9,7 @@ import { type List, type ListInput, listOf, readPage } from './lists.ts'
 import { isoTime, isoTimeOrNull } from './times.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { usernameKey } from './usernames.ts'
-import { changeUser, insertUser, type NewUser, type UserChanges, usersOf } from './users.ts'
+import { changeUser, insertUser, type NewUser, type UserChanges, usersById, usersOf } from './users.ts'
 
 /** The user as administrators see it: LoginTC's members and our own. */
 export interface ManagedUser extends User {
@@ -86,14 +86,6 @@ function readNamePage({ q = '', ...input }: UserListInput): NamePage {
   if (after === undefined) return { prefix, limit }
   if (!after.startsWith(prefix)) throw badRequest('after', 'It must be the `next` of an answer to the same `q`.')
   return { prefix, after, limit }
-}
-
-/** The rows of these users in the order of the ids; one who has gone meanwhile is left out. */
-async function usersById(app: App, actor: Actor, ids: string[]): Promise<UserRow[]> {
-  if (ids.length === 0) return []
-  const rows = await available(app, () => app.storage.users.findMany(actor.organizationId, ids))
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  return ids.flatMap((id) => byId.get(id) ?? [])
 }
 
 async function managedUserOf(app: App, actor: Actor, row: UserRow): Promise<ManagedUser> {

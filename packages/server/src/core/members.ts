@@ -7,7 +7,7 @@ import { findDomain, noSuchDomain } from './domains.ts'
 import { noSuchUser } from './errors.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
-import { type NewUser, newUserRow, pageSize, userOf, usersOf } from './users.ts'
+import { type NewUser, newUserRow, pageSize, userOf, usersById, usersOf } from './users.ts'
 
 /** One page of a domain's members, in the order of their users' creation. */
 export async function listMembers(
@@ -18,8 +18,11 @@ export async function listMembers(
   requirePermission(actor, 'users:read', input.domainId)
   const domain = await findDomain(app, actor, input.domainId)
   const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
-  const rows = await available(app, () => app.storage.members.list(actor.organizationId, domain.id, page))
-  return { users: await usersOf(app, actor, rows.slice(0, pageSize)), more: rows.length > pageSize }
+  const ids = await available(app, () => app.storage.members.pageOfIds(actor.organizationId, domain.id, page))
+  return {
+    users: await usersOf(app, actor, await usersById(app, actor, ids.slice(0, pageSize))),
+    more: ids.length > pageSize,
+  }
 }
 
 export async function getMember(app: App, actor: Actor, input: { domainId: string; userId: string }): Promise<User> {

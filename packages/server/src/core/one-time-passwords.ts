@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import type { Clock, HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import type { CodeVerdict } from './code-budget.ts'
 import { type Digits, matchingSteps, readCode, stepAt } from './oath.ts'
+import { reportTampering } from './tampering.ts'
 import { available, type Unit } from './transactions.ts'
 
 /** RFC 6238 §5.2: one step to either side, for a slow reader and a clock that has drifted since it was last seen */
@@ -28,7 +29,7 @@ export async function findPassword(
   if (!row) return undefined
   const middle = stepAt(app.now(), row.time_step) + row.drift
   const reach = farSteps + slackSteps
-  return { row, steps: stepsOf(app, row, otp, { from: middle - reach, to: middle + reach }) }
+  return { row, steps: await stepsOf(app, row, otp, { from: middle - reach, to: middle + reach }) }
 }
 
 /** Judges what was found against the token as it is now, and moves its clock; each step passes once, whoever asks first. */
@@ -68,14 +69,34 @@ export function synchronized(step: number, present: number): Clock {
   return { last_step: step, drift: step - present, sync_state: 'synchronized', resync_step: null }
 }
 
-/** The steps in a range whose password this is; none for what is not exactly that many ASCII digits. */
-export function stepsOf(app: App, row: HardwareTokenRow, otp: string, range: { from: number; to: number }): number[] {
+/**
+ * The steps in a range whose password this is; none for what is not exactly that many ASCII digits. A seed that cannot be
+ * decrypted is an alarm and has none.
+ */
+export async function stepsOf(
+  app: App,
+  row: HardwareTokenRow,
+  otp: string,
+  range: { from: number; to: number },
+): Promise<number[]> {
   const digits: Digits = row.type === 'TOTP8' ? 8 : 6
   const code = readCode(otp, digits)
   if (code === undefined) return []
-  const place = { table: 'hardware_tokens', column: 'seed_cipher', row: row.id }
-  const seed = Buffer.from(app.secrets.decrypt(place, row.seed_cipher), 'base64')
-  return matchingSteps({ seed, digits, code, ...range })
+  const seed = await seedOf(app, row)
+  return seed ? matchingSteps({ seed, digits, code, ...range }) : []
+}
+
+async function seedOf(app: App, row: HardwareTokenRow): Promise<Buffer | undefined> {
+  try {
+    const place = { table: 'hardware_tokens', column: 'seed_cipher', row: row.id }
+    return Buffer.from(app.secrets.decrypt(place, row.seed_cipher), 'base64')
+  } catch {
+    // The cause would only say that it does not decrypt; what follows says where.
+    const { organization_id: organizationId, user_id: userId, id } = row
+    const about = { organizationId, ...(userId !== null && { userId }), data: { id } }
+    await reportTampering(app, { event: 'hardware.tampered', rowId: id, ...about })
+    return undefined
+  }
 }
 
 function clockOf({ last_step, drift, sync_state, resync_step }: Clock): Clock {

@@ -54,6 +54,11 @@ export async function updateOrganization(
   })
 }
 
+/** The organizations of this server, the oldest first, or at most so many. For its operator only. */
+export async function listOrganizations(app: App, limit?: number): Promise<ManagedOrganization[]> {
+  return (await available(app, () => app.storage.organizations.list(limit))).map(managed)
+}
+
 /** Whether there is any organization yet. */
 export async function hasOrganizations(app: App): Promise<boolean> {
   return (await available(app, () => app.storage.organizations.list(1))).length > 0

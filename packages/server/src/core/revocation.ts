@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import type { AuditEvent } from './audit.ts'
+import type { CodeMethod } from './code-budget.ts'
 import type { Unit } from './transactions.ts'
 
 /** Why a token ended; an auditor and the device's owner read it. */
@@ -44,6 +45,21 @@ export async function revokeTokens(
     })
   }
   unit.wake(...tids, ...denied.map((session) => session.sid))
+}
+
+/**
+ * Denies what the user's codes of a kind have approved, in a unit that has taken such a code away. A code that is being judged
+ * holds its row until its session is there to be found, or is judged after this unit, and is then gone.
+ */
+export async function denyApprovedBy(
+  app: App,
+  unit: Unit,
+  of: { organizationId: string; userId: string; method: CodeMethod },
+): Promise<void> {
+  const { organizationId, userId, method } = of
+  const reason = method === 'otp' ? 'hardware_removed' : 'code_deleted'
+  const denied = await unit.tx.sessions.denyByCode(organizationId, { userIds: [userId], method }, reason, app.now())
+  unit.wake(...denied.map((session) => session.sid))
 }
 
 /** Locks and ends the live tokens of these users, in one domain or in all of them, and denies what their codes approved there. */

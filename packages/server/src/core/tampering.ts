@@ -6,6 +6,7 @@ const alarms = {
   'token.tampered': 'a token’s row was changed behind the server’s back',
   'session.tampered': 'a session was set to approved behind the server’s back',
   'bypass_code.tampered': 'a bypass code was changed behind the server’s back',
+  'hardware.tampered': 'the seed of a hardware token was changed behind the server’s back',
 } as const
 
 /** A row that is not as the server wrote it. */

@@ -34,8 +34,11 @@ export async function listUsers(
 ): Promise<{ users: User[]; more: boolean }> {
   requirePermission(actor, 'users:read')
   const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
-  const rows = await available(app, () => app.storage.users.list(actor.organizationId, page))
-  return { users: await usersOf(app, actor, rows.slice(0, pageSize)), more: rows.length > pageSize }
+  const ids = await available(app, () => app.storage.users.pageOfIds(actor.organizationId, page))
+  return {
+    users: await usersOf(app, actor, await usersById(app, actor, ids.slice(0, pageSize))),
+    more: ids.length > pageSize,
+  }
 }
 
 /** The user of that name, in any case; `api.error.notfound.user` if there is none. */
@@ -121,7 +124,7 @@ export async function deleteUser(
     await unit.tx.limits.deleteOfUser(organizationId, user.id)
     await unit.tx.codeFailures.delete(organizationId, user.id)
     await unit.tx.bypassCodes.deleteOfUser(organizationId, user.id)
-    await freeHardwareOf(unit, actor, user.id)
+    await freeHardwareOf(app, unit, { actor, userId: user.id })
     await unit.tx.users.delete(organizationId, user.id)
     unit.audit({ organizationId, event: 'user.deleted', actor, userId: user.id, data: { username: user.username } })
   })
@@ -146,6 +149,14 @@ export async function userOf(app: App, actor: Actor, row: UserRow): Promise<User
   const [user] = await usersOf(app, actor, [row])
   if (!user) throw new Error('unreachable: one row makes one user')
   return user
+}
+
+/** The rows of these users in the order of the ids; one who has gone meanwhile is left out. */
+export async function usersById(app: App, actor: Actor, ids: string[]): Promise<UserRow[]> {
+  if (ids.length === 0) return []
+  const rows = await available(app, () => app.storage.users.findMany(actor.organizationId, ids))
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.flatMap((id) => byId.get(id) ?? [])
 }
 
 /**

@@ -111,31 +111,27 @@ export const members = (run: Run) => ({
       ),
     ),
 
-  /** Page N of a domain's users in the order of their creation. */
-  list: (organizationId: string, domainId: string, page: { limit: number; offset: number }): Promise<UserRow[]> =>
-    run(
+  /** The ids of page N of a domain's members, in the order of their users' creation: an index has all that is passed over. */
+  pageOfIds: async (
+    organizationId: string,
+    domainId: string,
+    page: { limit: number; offset: number },
+  ): Promise<string[]> => {
+    const rows = await run(
       query((db) =>
         db
-          .selectFrom('users')
-          .selectAll()
+          .selectFrom('members')
+          .select('user_id')
           .where('organization_id', '=', organizationId)
-          .where(
-            'id',
-            'in',
-            db
-              .selectFrom('members')
-              .select('user_id')
-              .where('organization_id', '=', organizationId)
-              .where('domain_id', '=', domainId)
-              .orderBy('user_created_at')
-              .orderBy('user_id')
-              .limit(page.limit)
-              .offset(page.offset),
-          )
-          .orderBy('created_at')
-          .orderBy('id'),
+          .where('domain_id', '=', domainId)
+          .orderBy('user_created_at')
+          .orderBy('user_id')
+          .limit(page.limit)
+          .offset(page.offset),
       ),
-    ),
+    )
+    return rows.map((row) => row.user_id)
+  },
 
   /** The ids of a part of a domain's members, in the order of their names' keys. */
   listIdsByName: (organizationId: string, domainId: string, page: NamePage) =>

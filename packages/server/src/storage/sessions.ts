@@ -21,6 +21,13 @@ export interface Approval {
   at: number
 }
 
+/** Sessions that codes have approved. */
+export interface CodeApprovals {
+  userIds: string[]
+  domainId?: string
+  method?: 'bypasscode' | 'otp'
+}
+
 // Partial indexes are found by literals only: a bound parameter could be any state. `open` names the one for both.
 const [pending, approved] = [sql.lit('pending'), sql.lit('approved')]
 const open = [pending, approved]
@@ -188,11 +195,11 @@ export const sessions = (run: Run) => ({
       ),
     ),
 
-  /** Denies what codes of these users have approved, in one domain or in all. */
-  denyByCode: (organizationId: string, of: { userIds: string[]; domainId?: string }, reason: string, at: number) =>
+  /** Denies what codes of these users have approved, of one kind or of either, in one domain or in all. */
+  denyByCode: (organizationId: string, of: CodeApprovals, reason: string, at: number) =>
     run(
       query((db) => {
-        const rows = db
+        let rows = db
           .updateTable('sessions')
           .set({ state: 'denied', reason, ended_at: at, verdict_mac: null })
           .where('organization_id', '=', organizationId)
@@ -200,7 +207,8 @@ export const sessions = (run: Run) => ({
           .where('tid', 'is', null)
           .where('state', 'in', open)
           .returning('sid')
-        return of.domainId === undefined ? rows : rows.where('domain_id', '=', of.domainId)
+        if (of.domainId !== undefined) rows = rows.where('domain_id', '=', of.domainId)
+        return of.method === undefined ? rows : rows.where('method', '=', of.method)
       }),
     ),
 

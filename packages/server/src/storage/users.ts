@@ -72,33 +72,22 @@ export const users = (run: Run) => ({
       ),
     ),
 
-  /** Page N of the organization's users in the order of their creation. */
-  list: (organizationId: string, page: { limit: number; offset: number }): Promise<UserRow[]> =>
-    run(
+  /** The ids of page N of the organization's users, in the order of their creation: an index has all that is passed over. */
+  pageOfIds: async (organizationId: string, page: { limit: number; offset: number }): Promise<string[]> => {
+    const rows = await run(
       query((db) =>
         db
-          .selectFrom('users as page')
-          .innerJoin('users', (join) =>
-            join.onRef('users.organization_id', '=', 'page.organization_id').onRef('users.id', '=', 'page.id'),
-          )
-          .selectAll('users')
-          .where(
-            'page.id',
-            'in',
-            db
-              .selectFrom('users')
-              .select('id')
-              .where('organization_id', '=', organizationId)
-              .orderBy('created_at')
-              .orderBy('id')
-              .limit(page.limit)
-              .offset(page.offset),
-          )
-          .where('page.organization_id', '=', organizationId)
-          .orderBy('users.created_at')
-          .orderBy('users.id'),
+          .selectFrom('users')
+          .select('id')
+          .where('organization_id', '=', organizationId)
+          .orderBy('created_at')
+          .orderBy('id')
+          .limit(page.limit)
+          .offset(page.offset),
       ),
-    ),
+    )
+    return rows.map((row) => row.id)
+  },
 
   /** How many of these rows were new: names that exist already are left alone. */
   insert: async (_organizationId: string, rows: UserRow[]): Promise<number> => {

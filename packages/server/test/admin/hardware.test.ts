@@ -142,6 +142,23 @@ onEveryEngine((engine) => {
     assert.equal((await server.call('POST', `${path}/import`)).status, 400)
   })
 
+  it('of many refusals a hundred are named and all are counted, and a file of more than 10,000 is not read', async () => {
+    const names = (count: number) => Array.from({ length: count }, (_, index) => `MANY-${index}`)
+    const csv = (count: number) =>
+      names(count)
+        .map((name) => `${name},zz`)
+        .join('\n')
+    const pskc = (count: number) =>
+      `<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc">${'<KeyPackage/>'.repeat(count)}</KeyContainer>`
+    for (const file of [csv, pskc]) {
+      const { body } = await server.call('POST', `${path}/import`, { body: file(10_000) })
+      assert.deepEqual([body.imported, body.refused.length, body.refusedTotal], [0, 100, 10_000])
+      const many = await server.call('POST', `${path}/import`, { body: file(10_001) })
+      assert.deepEqual([many.status, refusal(many).code], [400, 'api.error.badrequest'])
+      assert.match(many.body.errors[0].message, /^The file has more than 10000 tokens/)
+    }
+  })
+
   it('everything that is done to a token is in the log, and its seed is not', async () => {
     const { userId } = await newUser(server)
     const { id } = (await create('LOGGED')).body

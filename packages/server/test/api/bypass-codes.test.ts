@@ -196,7 +196,7 @@ onEveryEngine((engine) => {
     const [row] = await sql(server.database, 'select code_cipher from bypass_codes where id = ?', own.id)
     const set = 'update bypass_codes set code_cipher = ? where id = ?'
     await sql(server.database, set, String(row?.code_cipher), moved.id)
-    assert.equal((await server.call('GET', `/api/bypasscodes/${moved.id}`)).status, 500)
+    assert.equal((await server.call('GET', `/api/bypasscodes/${moved.id}`)).body.code, '')
     const body = { user: { id: b }, bypasscode: own.code }
     const session = await server.call('POST', `/api/domains/${server.acme.domainId}/sessions`, { body })
     assert.equal(session.body.state, 'denied')

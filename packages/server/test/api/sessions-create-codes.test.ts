@@ -19,7 +19,7 @@ onEveryEngine((engine) => {
   const create = (domainId: string, body: object, headers = {}) =>
     server.call('POST', `/api/domains/${domainId}/sessions`, { body, headers })
 
-  it('a code that came along is judged at once, even an empty one, and never becomes a push', async () => {
+  it('A04: a code that came along is judged at once, even an empty one, and never becomes a push', async () => {
     const phone = await newPhone(server)
     const user = { id: phone.userId }
     for (const method of ['bypasscode', 'otp']) {
@@ -133,7 +133,32 @@ onEveryEngine((engine) => {
     }
   })
 
-  it('A08: of two hundred wrong codes at once no more are looked at than the budget has', async () => {
+  it('A04: a code of nothing but spaces is a wrong one, with U+0000 it is a bad request, and neither asks the phone', async () => {
+    const phone = await newPhone(server)
+    for (const method of ['bypasscode', 'otp']) {
+      const ask = (code: string) => create(phone.domainId, { user: { id: phone.userId }, [method]: code })
+      assert.deepEqual(refusal(await ask('\0')), { status: 400, code: 'api.error.badrequest' })
+      for (const blank of [' ', '\t\n\u00a0']) assert.equal((await ask(blank)).body.state, 'denied')
+    }
+    assert.deepEqual(await phone.device.requests(), [])
+  })
+
+  it('A14: the budget is nowhere but in the database: nothing is handed out that could bring tries back', async () => {
+    const { userId } = await newUser(server)
+    const states = ['', 'failures=0', '__Host-countersign=0']
+    for (let count = 0; count < 15; count++) {
+      const headers = { cookie: states[count % states.length] ?? '' }
+      const reply = await create(
+        server.acme.domainId,
+        { user: { id: userId }, bypasscode: '0' },
+        { ...countersign, ...headers },
+      )
+      assert.equal(reply.body.reason, count < 5 ? 'wrong_code' : 'codes_locked')
+      assert.deepEqual([reply.headers.get('set-cookie'), reply.headers.get('authorization')], [null, null])
+    }
+  })
+
+  it('A08: of a hundred wrong codes at once no more are looked at than the budget has', async () => {
     for (const [method, wrongMax] of [
       ['bypasscode', 5],
       ['otp', 10],
@@ -141,12 +166,12 @@ onEveryEngine((engine) => {
       const { userId } = await newUser(server)
       await newFob(server, userId)
       const outcomes = await Promise.all(
-        Array.from({ length: 200 }, () =>
+        Array.from({ length: 100 }, () =>
           judged(server, { id: userId }, method === 'otp' ? { otp: '' } : { bypasscode: '' }),
         ),
       )
       assert.equal(outcomes.filter((outcome) => outcome === 'wrong_code').length, wrongMax)
-      assert.equal(outcomes.filter((outcome) => outcome === 'codes_locked').length, 200 - wrongMax)
+      assert.equal(outcomes.filter((outcome) => outcome === 'codes_locked').length, 100 - wrongMax)
     }
   })
 

@@ -27,11 +27,14 @@ class Line {
     const request = this.client.write(target, asked)
     if (!this.client.keepsAlive) return exchange(target.origin, request)
     this.#kept ??= await Wire.open(target.origin)
-    return this.#kept.send(request).answer()
+    const answer = await this.#kept.send(request).answer()
+    if (answer.headers.connection === 'close') this.close()
+    return answer
   }
 
   close(): void {
     this.#kept?.close()
+    this.#kept = undefined
   }
 }
 
@@ -56,6 +59,7 @@ async function replay(world: World, line: Line, row: Row): Promise<void> {
   const said = `${line.client.name}: ${asked.method} ${asked.path}: ${answer.status} ${answer.body.slice(0, 300)}`
   assert.deepEqual(outcomeOf(line, asked, answer), wanted, said)
   assert.equal(answer.status, 200, said)
+  if (line.client.keepsAlive) assert.equal(answer.headers.connection, 'keep-alive', said)
   if (row.returns === 'void') assert.deepEqual([answer.body, answer.headers['content-length']], ['', '0'], said)
 }
 

@@ -91,7 +91,6 @@ function get(document: unknown, name: string): unknown {
 
 function getOf(type: 'string' | 'number' | 'boolean', document: unknown, name: string): unknown {
   const value = get(document, name)
-  // biome-ignore lint/suspicious/useValidTypeof: one of the three above
   if (typeof value !== type) throw new Thrown('InternalLoginTCException', `JSONObject["${name}"] is not a ${type}.`)
   return value
 }

@@ -11,13 +11,13 @@ import { type SqlRow, sql } from '../support/sql.ts'
 const edits: Record<string, string | number> = {
   at: 1,
   event: 'x',
-  actor_kind: 'operator',
+  actor_kind: 'x',
   actor_id: 'x',
   domain_id: 'x',
   user_id: 'x',
   tid: 'x',
   sid: 'x',
-  data: '{}',
+  data: '{"x":1}',
   hash: 'x',
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
 import { ApiError } from '../../src/core/errors.ts'
-import { readHardwareFile } from '../../src/core/hardware-files/index.ts'
+import { readHardwareFile, readHardwareFileBeside } from '../../src/core/hardware-files/index.ts'
 import { container, encrypter, keyPackage, passwordEncrypter } from '../support/pskc-files.ts'
 
 const key = new Uint8Array(16).fill(7)
@@ -170,3 +170,19 @@ function outcomeOf(bytes: Uint8Array, keys: object): void {
     assert.match(error.message, /\.$/)
   }
 }
+
+it('others have a turn while a file is read beside them', async () => {
+  const csv = Array.from({ length: 10_000 }, (_, index) => `S-${index},zz`).join('\n')
+  const pskc = container(Array.from({ length: 1_000 }, (_, index) => keyPackage({ serial: `S-${index}` })))
+  for (const text of [csv, pskc]) {
+    let turns = 0
+    let next = setImmediate(function turn() {
+      turns++
+      next = setImmediate(turn)
+    })
+    const file = await readHardwareFileBeside(Buffer.from(text))
+    clearImmediate(next)
+    assert.deepEqual(file, read(text))
+    assert.ok(turns >= 20, `${turns} turns`)
+  }
+})

@@ -19,7 +19,7 @@ onEveryEngine((engine) => {
 
   // A failure prints the shortest walk that fails; its seed and path go into fc.assert's options to walk it again, its
   // replayPath into those of fc.commands.
-  it('whatever happens in whatever order, everybody sees what the state machines of the specification say', async () => {
+  it('A11: whatever happens in whatever order, everybody sees what the state machines of the specification say', async () => {
     const walk = fc.asyncProperty(fc.commands(steps, { maxCommands: stepsMax, size: 'max' }), async (commands) => {
       server.clock.advance(twoHours) // no limit by the hour knows the walk before this one
       const world = new World(server, new Model(server.clock.now(), await newOwners(server)))

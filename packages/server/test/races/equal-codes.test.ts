@@ -59,14 +59,14 @@ onEveryEngine((engine) => {
     assert.deepEqual(counts, { approved: 1, code_spent: 49 })
   })
 
-  it('A08 A09: of two hundred wrong codes over both nodes five are looked at, and ten passwords', async () => {
+  it('A08 A09: of a hundred wrong codes over both nodes five are looked at, and ten passwords', async () => {
     for (const [wrong, wrongMax] of [
       [{ bypasscode: '' }, 5],
       [{ otp: '' }, 10],
     ] as const) {
       const { userId } = await newMember(arena.fronts[0])
-      const counts = await presentAll(userId, copies(wrong, 200))
-      assert.deepEqual(counts, { wrong_code: wrongMax, codes_locked: 200 - wrongMax })
+      const counts = await presentAll(userId, copies(wrong, 100))
+      assert.deepEqual(counts, { wrong_code: wrongMax, codes_locked: 100 - wrongMax })
     }
   })
 
@@ -74,26 +74,27 @@ onEveryEngine((engine) => {
     const [node = assert.fail()] = arena.nodes
     const { userId } = await newMember(node)
     const { userId: guesser } = await newMember(node)
-    const { id, code } = await newBypassCode(node, userId, { usesAllowed: 100 })
+    const uses = 1_000
+    const { id, code } = await newBypassCode(node, userId, { usesAllowed: uses })
     const wrong = () => judged(node, { id: guesser }, { bypasscode: '' })
     for (let count = 0; count < 3; count++) assert.equal(await wrong(), 'wrong_code')
     let answered = 0
     const enough = Promise.withResolvers<void>()
-    const asked = Array.from({ length: 100 }, async () => {
-      assert.equal(await judged(node, { id: userId }, { bypasscode: code }), 'approved')
-      if (++answered === 10) enough.resolve()
+    // Each asks again and again, so that something is under way whenever the server dies.
+    const asking = Array.from({ length: 20 }, async () => {
+      for (;;) {
+        assert.equal(await judged(node, { id: userId }, { bypasscode: code }), 'approved')
+        if (++answered === 10) enough.resolve()
+      }
     })
-    const settled = Promise.allSettled(asked)
-    await Promise.race([enough.promise, settled])
+    const ended = Promise.allSettled(asking)
+    await Promise.race([enough.promise, ended])
     await node.kill('SIGKILL')
-    assert.ok(
-      (await settled).some(({ status }) => status === 'rejected'),
-      'nothing was under way',
-    )
+    await ended
     await node.start()
     const approved = await approvals(userId)
-    assert.ok(approved >= answered)
-    assert.equal(await usesLeft(node, id), 100 - approved)
+    assert.ok(answered >= 10 && approved >= answered)
+    assert.equal(await usesLeft(node, id), uses - approved)
     assert.deepEqual([await wrong(), await wrong(), await wrong()], ['wrong_code', 'wrong_code', 'codes_locked'])
   })
 

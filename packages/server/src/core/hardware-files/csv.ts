@@ -1,16 +1,7 @@
 import { Secret } from 'otpauth'
 import type { Digits } from '../oath.ts'
 import { type CsvRow, csvRows, unusableFile } from '../text-files.ts'
-import {
-  checkCount,
-  counterBased,
-  type Entry,
-  readDigits,
-  readTimeStep,
-  shortOf,
-  TokenProblem,
-  tokensMax,
-} from './entries.ts'
+import { checkCount, counterBased, type Entry, readDigits, readTimeStep, shortOf, TokenProblem } from './entries.ts'
 
 type Field = 'serial' | 'seed' | 'kind' | 'digits' | 'timeStep' | 'alias'
 type Encoding = 'hex' | 'base32'
@@ -38,12 +29,12 @@ const names: Record<Field, RegExp> = {
  * The tokens of a CSV file: columns by their header, or, without one, LoginTC's `serial,hexseed`. What no column says is as
  * LoginTC has it: six digits, 30 seconds.
  */
-export function readCsv(text: string, format: 'auto' | 'logintc' | 'oath' = 'auto'): Entry[] {
+export function readCsv(text: string, format: 'auto' | 'logintc' | 'oath', tokensMax: number): Entry[] {
   const rows = csvRows(text, tokensMax + 2) // with a header, and one too many
   const [first, ...others] = rows
   if (!first) throw unusableFile('The file is empty.')
   const columns = columnsOf(first.cells)
-  checkCount(columns ? others.length : rows.length)
+  checkCount(columns ? others.length : rows.length, tokensMax)
   if (columns) return others.map((row) => entryOf(row, format === 'logintc' ? plain : columns))
   if (format === 'oath') throw unusableFile(noHeader)
   if (format === 'auto' && first.cells.length !== plain.count) {

@@ -34,21 +34,31 @@ export interface Entry {
   read(): { alias: string; digits: Digits; timeStep: 30 | 60; seed: Uint8Array }
 }
 
-/** Why one token of a file is refused; those around it are not affected. */
-export class TokenProblem extends Error {}
+/** Why one token of a file is refused; those around it are not affected. No Error: the stacks of 100,000 take seconds. */
+export class TokenProblem {
+  readonly message: string
 
-export const tokensMax = 100_000
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+/** Work that stops now and then, so that whoever goes on with it may let others have a turn. */
+export type InParts<T> = Generator<void, T>
+
+const entriesPerPart = 200
 
 /** Throws when a file has more tokens than are read at once; importing them would hold the server up. */
-export function checkCount(count: number): void {
-  if (count > tokensMax) throw unusableFile(`The file has more than ${tokensMax} tokens. Split it.`)
+export function checkCount(count: number, max: number): void {
+  if (count > max) throw unusableFile(`The file has more than ${max} tokens. Split it.`)
 }
 
 /** Reads every entry by itself. Of two with one serial number the second is refused: they cannot both be that token. */
-export function readEntries(entries: Entry[]): HardwareFile {
+export function* readEntries(entries: Entry[]): InParts<HardwareFile> {
   const file: HardwareFile = { tokens: [], refused: [] }
   const lines = new Map<string, number>()
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
+    if (index % entriesPerPart === 0) yield
     const about: Omit<RefusedToken, 'problem'> = { line: entry.line }
     try {
       about.serialNumber = checkSerialNumber(entry.serialNumber())

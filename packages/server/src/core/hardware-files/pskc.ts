@@ -1,5 +1,14 @@
 import { unusableFile } from '../text-files.ts'
-import { checkCount, counterBased, type Entry, quoted, readDigits, readTimeStep, TokenProblem } from './entries.ts'
+import {
+  checkCount,
+  counterBased,
+  type Entry,
+  type InParts,
+  quoted,
+  readDigits,
+  readTimeStep,
+  TokenProblem,
+} from './entries.ts'
 import { base64Of, find, need, ns, plainValueOf, textOf } from './pskc-elements.ts'
 import { type Decryption, openEncryption, type PskcKeys } from './pskc-encryption.ts'
 import { readXml, type XmlElement } from './xml.ts'
@@ -8,8 +17,8 @@ import { readXml, type XmlElement } from './xml.ts'
  * The time-based tokens of a PSKC file (RFC 6030). Dates of validity are a manufacturer's guess at the life of a
  * battery and are not looked at; a signature over the file is not verified.
  */
-export function readPskc(text: string, keys: PskcKeys): Entry[] {
-  return readPskcKeys(text, keys).map((key) => ({
+export function* readPskc(text: string, options: PskcOptions): InParts<Entry[]> {
+  return (yield* readPskcKeys(text, options)).map((key) => ({
     line: key.line,
     serialNumber: key.serialNumber,
     read() {
@@ -20,6 +29,9 @@ export function readPskc(text: string, keys: PskcKeys): Entry[] {
     },
   }))
 }
+
+/** What a file is read with, and how many keys it may have. */
+export type PskcOptions = PskcKeys & { tokensMax: number }
 
 /** A key of a container, of whatever algorithm. Its functions throw a TokenProblem for what is there twice or not. */
 export interface PskcKey {
@@ -33,13 +45,13 @@ export interface PskcKey {
 }
 
 /** All keys of a container, in order. */
-export function readPskcKeys(text: string, keys: PskcKeys): PskcKey[] {
+export function* readPskcKeys(text: string, { tokensMax, ...keys }: PskcOptions): InParts<PskcKey[]> {
   const header: XmlElement[] = []
   const packages: XmlElement[] = []
-  const root = readXml(text, (child, container) => {
+  const root = yield* readXml(text, (child, container) => {
     checkContainer(container)
     if (child.uri === ns.pskc) (child.name === 'KeyPackage' ? packages : header).push(child)
-    checkCount(packages.length)
+    checkCount(packages.length, tokensMax)
   })
   checkContainer(root)
   if (packages.length === 0) throw unusableFile('The file has no keys (no KeyPackage).')

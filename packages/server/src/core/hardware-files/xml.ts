@@ -1,6 +1,7 @@
 import { SaxesParser } from 'saxes'
 import { ApiError } from '../errors.ts'
 import { unusableFile } from '../text-files.ts'
+import type { InParts } from './entries.ts'
 
 /** An element with what is in it; text is its own, without that of its children. */
 export interface XmlElement {
@@ -18,12 +19,13 @@ const depthMax = 32
 const elementTextMax = 64 * 1024
 const subtreeElementsMax = 1_000
 const attributesMax = 100
+const partLength = 16 * 1024
 
 /**
  * Reads XML and hands over each child of its root as soon as it is complete, with the root, so that never more than one
  * is held here. A document type is refused: it is what entities that expand, or that fetch a file, are declared in.
  */
-export function readXml(text: string, onChild: (child: XmlElement, root: XmlElement) => void): XmlElement {
+export function* readXml(text: string, onChild: (child: XmlElement, root: XmlElement) => void): InParts<XmlElement> {
   const parser = new SaxesParser({ xmlns: true })
   const tree = new OpenElements(onChild)
   let line = 1
@@ -51,7 +53,11 @@ export function readXml(text: string, onChild: (child: XmlElement, root: XmlElem
   parser.on('cdata', (part) => tree.addText(part))
   try {
     // Without a handler for errors the parser throws them.
-    parser.write(text).close()
+    for (let from = 0; from < text.length; from += partLength) {
+      parser.write(text.slice(from, from + partLength))
+      yield
+    }
+    parser.close()
   } catch (error) {
     throw error instanceof ApiError ? error : notWellFormed(parser.line, error)
   }

@@ -12,7 +12,10 @@ const UsesAllowed = Type.Integer({ minimum: 1, maximum: 1_000, description: 'log
 const BypassCode = Type.Object({
   id: Id,
   user: Id,
-  code: Type.String({ pattern: '^[0-9]{9}$' }),
+  code: Type.String({
+    pattern: '^(?:[0-9]{9})?$',
+    description: 'empty when its row was changed behind the server’s back',
+  }),
   usesAllowed: UsesAllowed,
   usesRemaining: Type.Integer({ description: 'a code that has none stays in the list' }),
   expiresAt: Type.Union([Time, Type.Null()], { description: 'null for never' }),

@@ -1,7 +1,7 @@
 import { hardwareTypes } from '@countersign/protocol/resources.ts'
 import Type from 'typebox'
 import { requirePermission } from '../../core/actors.ts'
-import { readHardwareFile } from '../../core/hardware-files/index.ts'
+import { readHardwareFileBeside } from '../../core/hardware-files/index.ts'
 import { importHardwareTokens } from '../../core/hardware-import.ts'
 import { resyncHardwareToken } from '../../core/hardware-resync.ts'
 import { assignHardwareToken, deleteHardwareToken, unassignHardwareToken } from '../../core/hardware-tokens.ts'
@@ -113,6 +113,9 @@ export const resync = operation({
   handle: (app, actor, { id, body }) => resyncHardwareToken(app, actor, { ...body, hardwareId: id('hardwareId') }),
 })
 
+const importedMax = 10_000
+const refusedShownMax = 100
+
 const Refused = Type.Object({
   line: Type.Integer({ description: 'from 1' }),
   serialNumber: Type.Optional(Type.String()),
@@ -122,20 +125,25 @@ const Refused = Type.Object({
 export const imported = operation({
   summary: 'Register the hardware tokens of a file',
   about:
-    'The body is the file as it is: LoginTC’s CSV, OATH CSV or PSKC, up to 1 MiB; larger and encrypted ones are read by ' +
+    'The body is the file as it is: LoginTC’s CSV, OATH CSV or PSKC, up to 1 MiB and 10,000 tokens; larger and encrypted ones are read by ' +
     '`countersign import hardware`. A token that cannot be registered is refused by its line, the others are not.',
   query: {
     dryRun: Type.Optional(Type.Boolean({ description: 'finds out what would be refused, and changes nothing' })),
   },
   consumes: 'text/csv',
-  reply: Type.Object({ imported: Type.Integer(), refused: Type.Array(Refused) }),
-  example: { reply: { imported: 1, refused: [] } },
+  reply: Type.Object({
+    imported: Type.Integer(),
+    refused: Type.Array(Refused, { description: `the first ${refusedShownMax} of them` }),
+    refusedTotal: Type.Integer({ description: 'how many there are in all' }),
+  }),
+  example: { reply: { imported: 1, refused: [], refusedTotal: 0 } },
   async handle(app, actor, { query: { dryRun = false }, bytes }) {
     // Before the file is parsed, which costs more than a refusal.
     requirePermission(actor, 'hardware:write')
-    const { tokens, refused } = readHardwareFile(bytes)
-    const result = await importHardwareTokens(app, actor, { entries: tokens, dryRun })
-    return { ...result, refused: [...refused, ...result.refused].sort((a, b) => a.line - b.line) }
+    const { tokens, refused: early } = await readHardwareFileBeside(bytes, { tokensMax: importedMax })
+    const { imported, refused: late } = await importHardwareTokens(app, actor, { entries: tokens, dryRun })
+    const refused = [...early, ...late].sort((a, b) => a.line - b.line)
+    return { imported, refused: refused.slice(0, refusedShownMax), refusedTotal: refused.length }
   },
 })
 

@@ -24,9 +24,10 @@ const tables = [
     created_at bigint not null,
     primary key (organization_id, id))`,
   `create unique index hardware_tokens_serial on hardware_tokens (organization_id, serial_number)`,
-  `create unique index hardware_tokens_user on hardware_tokens (organization_id, user_id) where user_id is not null`,
   `create index hardware_tokens_assigned on hardware_tokens (organization_id, serial_number) where user_id is not null`,
   `create index hardware_tokens_free on hardware_tokens (organization_id, serial_number) where user_id is null`,
+  // After the two above: of equals PostgreSQL takes the newest where it knows nothing of the rows.
+  `create unique index hardware_tokens_user on hardware_tokens (organization_id, user_id) where user_id is not null`,
   `create index hardware_tokens_order on hardware_tokens (organization_id, created_at, id)`,
 
   `create table code_failures (
@@ -80,6 +81,7 @@ const indexes = [
   `create index sessions_order on sessions (organization_id, created_at, sid)`,
   `create index sessions_domain on sessions (organization_id, domain_id, created_at, sid)`,
   `create index sessions_user on sessions (organization_id, user_id, created_at, sid)`,
+  `create index sessions_domain_state on sessions (organization_id, domain_id, state, created_at, sid)`,
   `create index sessions_state on sessions (organization_id, state, created_at, sid)`,
   `create index audit_events_order on audit_events (organization_id, at, chain, seq)`,
   `create index audit_events_event on audit_events (organization_id, event, at, chain, seq)`,

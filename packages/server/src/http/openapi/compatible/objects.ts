@@ -91,7 +91,10 @@ export const DetailedSession = Type.Object({
 
 export const BypassCode = Type.Object({
   id: Id,
-  code: Type.String({ pattern: '^[0-9]{9}$' }),
+  code: Type.String({
+    pattern: '^(?:[0-9]{9})?$',
+    description: 'empty when its row was changed behind the server’s back',
+  }),
   dtExpiry: Type.String({
     pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\+0000$',
     description: 'the year 9999 for one that never expires',
