@@ -193,7 +193,10 @@ export interface HardwareQuery {
 /** What became of a file of hardware tokens, by its lines. */
 export interface HardwareImported {
   imported: number
+  /** the first 100 of them */
   refused: { line: number; serialNumber?: string; problem: string }[]
+  /** how many there are in all */
+  refusedTotal: number
 }
 
 export interface ManagedApiKey {
