@@ -16,7 +16,7 @@ a{color:var(--accent-text);text-underline-offset:.15em}
 h1,h2,h3,h4,h5{font-weight:680;letter-spacing:-.012em;line-height:1.2;text-wrap:balance;margin:0}
 h1{font-size:2.125rem}h2{font-size:1.625rem}h3{font-size:1.25rem}h4{font-size:1.0625rem}
 h5{font-size:.8125rem;font-weight:600;letter-spacing:0;color:var(--text-2);margin:1.5rem 0 .25rem}
-h3 a,h4 a{color:inherit;text-decoration:none}h3 a:hover,h4 a:hover{text-decoration:underline}
+h3,h4{overflow-wrap:anywhere}h3 a,h4 a{color:inherit;text-decoration:none}h3 a:hover,h4 a:hover{text-decoration:underline}
 p{margin:.5rem 0;max-width:70ch}
 code,pre{font-family:var(--mono);font-size:.875em}
 :focus-visible{outline:3px solid var(--focus);outline-offset:2px}
