@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { constants } from 'node:os'
 import { startPostgres } from './postgres.ts'
+import { pathWithRuntimes } from './runtimes.ts'
 import { installSystemPackages } from './system-packages.ts'
 
 const runnerFlags = [
@@ -29,6 +30,8 @@ const files = (paths.length > 0 ? paths : ['packages/*/test'])
   .filter((file) => !args.includes('--fast') || isFast(file))
 if (files.length === 0) fail('No test file is left to run.')
 if (!files.every(isFast)) installSystemPackages()
+if (!args.includes('--fast') && files.some((file) => file.endsWith('sdk/test/package.test.ts')))
+  process.env.PATH = pathWithRuntimes()
 process.exit(await runTests())
 
 /** A file, a folder with all below it, or a pattern of either. */
