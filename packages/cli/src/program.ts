@@ -52,9 +52,14 @@ function program(): Command {
       '\nSettings come from the environment, all with the prefix COUNTERSIGN_; see docs/configuration.md.',
     )
   for (const command of [program, ...program.commands.flatMap((noun) => [noun, ...noun.commands])]) {
-    command.exitOverride()
+    command.exitOverride().showHelpAfterError(`See ${nameOf(command)} --help.`)
   }
   return program
+}
+
+/** As it is typed: the program, the noun and the verb. */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name()
 }
 
 /** Errors go to standard error in a sentence; a stack is only of use where the mistake is ours. */

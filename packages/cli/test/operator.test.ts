@@ -49,6 +49,16 @@ onSqlite((engine) => {
   })
   after(() => server.stop())
 
+  it('what was typed wrongly is named, and where the help is', async () => {
+    const { code, output, errors } = await runCommand(environment, 'user', 'create', '--username', 'tom')
+    assert.deepEqual([code, output], [1, ''])
+    assert.match(errors, /^error: unknown option '--username'\nSee countersign user create --help\.\n$/)
+    assert.match(
+      (await runCommand(environment, 'user', 'creat')).errors,
+      /create\?\)\nSee countersign user --help\.\n$/,
+    )
+  })
+
   it('audit head prints the hash that audit verify takes, as JSON too', async () => {
     const plain = await runCommand(environment, 'audit', 'head')
     assert.match(plain.output, /^\S{43}\n$/)
