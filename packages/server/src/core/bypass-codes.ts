@@ -12,13 +12,15 @@ import { available, refuse, transact, type Unit } from './transactions.ts'
 
 const codeDigits = 9
 const liveMax = 5
+// A code that is presented is compared with all of the user's.
+const endedMax = 100
 const usesMax = 1_000
 const minutesMax = 525_600
 const minuteMs = 60_000
 /** what LoginTC's clients are told of a code that never expires */
 const never = '9999-12-31T23:59:59+0000'
 
-/** The user's codes with their clear text, used-up ones too; that they were read is recorded. */
+/** The user's codes with their clear text, those that have ended too; that they were read is recorded. */
 export async function listBypassCodes(app: App, actor: Actor, input: { userId: string }): Promise<BypassCode[]> {
   requirePermission(actor, 'bypass-codes:read')
   const { organizationId } = actor
@@ -54,7 +56,10 @@ export async function createBypassCode(
   return bypassCodeOf(app, await insertBypassCode(app, actor, { ...input, expiresAt }))
 }
 
-/** The same for an end in milliseconds, null for none, that the caller has checked; returns the row. */
+/**
+ * The same for an end in milliseconds, null for none, that the caller has checked; returns the row. Of the user's codes that
+ * have ended, those but the last hundred go.
+ */
 export async function insertBypassCode(
   app: App,
   actor: Actor,
@@ -69,6 +74,8 @@ export async function insertBypassCode(
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
     const codes = await unit.tx.bypassCodes.listOf(organizationId, input.userId)
     if (codes.filter((code) => isLive(app, code)).length >= liveMax) return refuse(tooManyCodes())
+    const surplus = surplusOf(app, codes)
+    if (surplus.length > 0) await unit.tx.bypassCodes.deleteMany(organizationId, surplus)
     await unit.tx.bypassCodes.insert(row)
     const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
     unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })
@@ -157,6 +164,7 @@ function newRow(
     uses_allowed: uses,
     uses_remaining: uses,
     expires_at: expiresAt,
+    ends_at: expiresAt,
     created_at: app.now(),
   }
 }
@@ -179,6 +187,12 @@ function javaTime(ms: number): string {
 
 function isLive(app: App, row: BypassCodeRow): boolean {
   return row.uses_remaining > 0 && (row.expires_at === null || row.expires_at > app.now())
+}
+
+/** Ids of the codes that ended before the last hundred which have. */
+function surplusOf(app: App, rows: BypassCodeRow[]): string[] {
+  const ended = rows.filter((row) => !isLive(app, row)).sort((a, b) => (a.ends_at ?? 0) - (b.ends_at ?? 0))
+  return ended.slice(0, -endedMax).map(({ id }) => id)
 }
 
 /** Of two equal codes the one that can still be used counts. */

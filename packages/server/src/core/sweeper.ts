@@ -14,6 +14,7 @@ const dayMs = 1_440 * minuteMs
 const changeReplyLifeMs = 11 * minuteMs
 const answerReplyLifeMs = 2 * dayMs
 const sessionRetentionMs = 90 * dayMs
+const codeRetentionMs = 90 * dayMs
 const nameFailuresLifeMs = 60 * minuteMs
 const usesLifeMs = dayMs
 
@@ -21,6 +22,7 @@ const oldSteps: Step[] = [
   expireTokens,
   ({ tx }, { now }) => tx.sessions.endSpent(now() - approvalValidMs, batch, now()),
   ({ tx }, { now }) => tx.sessions.deleteOld(now() - sessionRetentionMs, batch),
+  ({ tx }, { now }) => tx.bypassCodes.deleteOld(now() - codeRetentionMs, batch),
   ({ tx }, { now }) => tx.activations.deleteOld(now(), batch),
   ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), batch),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - changeReplyLifeMs, batch, 'changes'),

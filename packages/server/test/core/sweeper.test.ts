@@ -25,6 +25,11 @@ const kept: [table: string, values: string, lifeMs: number][] = [
     `whose || n, '', '', 0, 0, ?`,
     0,
   ],
+  [
+    'bypass_codes (organization_id, id, user_id, code_cipher, uses_allowed, uses_remaining, created_at, ends_at)',
+    `whose, 'c' || n, 'u', '', 1, 0, 0, ?`,
+    90 * dayMs,
+  ],
   [replies, `whose, 'change', 'j' || n, '', '', 200, '', ?`, 11 * minuteMs],
   [replies, `whose, 'answer', 'j' || n, 's', '', 200, '', ?`, 2 * dayMs],
 ]

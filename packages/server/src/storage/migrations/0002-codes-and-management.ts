@@ -13,9 +13,11 @@ export const codesAndManagement = {
 const tables = [
   `create table bypass_codes (
     organization_id text not null, id text not null, user_id text not null, code_cipher text not null,
-    uses_allowed bigint not null, uses_remaining bigint not null, expires_at bigint, created_at bigint not null,
+    uses_allowed bigint not null, uses_remaining bigint not null, expires_at bigint, ends_at bigint,
+    created_at bigint not null,
     primary key (organization_id, id))`,
   `create index bypass_codes_user on bypass_codes (organization_id, user_id, created_at, id)`,
+  `create index bypass_codes_ended on bypass_codes (ends_at) where ends_at is not null`,
 
   `create table hardware_tokens (
     organization_id text not null, id text not null, alias text not null, serial_number text not null,
