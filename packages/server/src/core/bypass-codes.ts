@@ -6,7 +6,7 @@ import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
 import { denyApprovedBy } from './revocation.ts'
-import { sameSecret } from './secrets.ts'
+import { type FieldPlace, sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
@@ -134,7 +134,7 @@ export async function clearCode(app: App, row: BypassCodeRow): Promise<string> {
 
 async function legible(app: App, row: BypassCodeRow): Promise<string | undefined> {
   try {
-    return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
+    return app.secrets.decrypt(placeOf(row), row.code_cipher)
   } catch {
     // The cause would only say that it does not decrypt; what follows says where.
     const { organization_id: organizationId, user_id: userId, id } = row
@@ -155,18 +155,22 @@ function newRow(
   { userId, uses, expiresAt }: { userId: string; uses: number; expiresAt: number | null },
 ): BypassCodeRow {
   const id = newId(app)
-  const place = { table: 'bypass_codes', column: 'code_cipher', row: id }
   return {
     organization_id: organizationId,
     id,
     user_id: userId,
-    code_cipher: app.secrets.encrypt(place, newDigits(app, codeDigits)),
+    code_cipher: app.secrets.encrypt(placeOf({ id, user_id: userId }), newDigits(app, codeDigits)),
     uses_allowed: uses,
     uses_remaining: uses,
     expires_at: expiresAt,
     ends_at: expiresAt,
     created_at: app.now(),
   }
+}
+
+/** With the user: a row that was given to somebody else does not decrypt. */
+function placeOf({ id, user_id }: Pick<BypassCodeRow, 'id' | 'user_id'>): FieldPlace {
+  return { table: 'bypass_codes', column: 'code_cipher', row: `${user_id}/${id}` }
 }
 
 async function bypassCodeOf(app: App, row: BypassCodeRow): Promise<BypassCode> {

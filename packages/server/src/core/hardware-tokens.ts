@@ -9,6 +9,7 @@ import type { App } from '../app.ts'
 import type { HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { resealSeed, sealSeed } from './hardware-seeds.ts'
 import { newId } from './ids.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
@@ -145,7 +146,7 @@ export async function assignHardwareToken(
     if (row.user_id === input.userId) return
     if (row.user_id !== null) return refuse(hardwareTaken())
     await freeHardwareOf(app, unit, { actor, userId: input.userId })
-    await unit.tx.hardwareTokens.assign(organizationId, row.id, input.userId)
+    await giveTo(app, unit, row, input.userId)
     unit.audit({ organizationId, event: 'hardware.assigned', actor, userId: input.userId, data: dataOf(row) })
   })
 }
@@ -176,18 +177,24 @@ export async function freeHardwareOf(
   { actor, userId }: { actor: Actor; userId: string },
 ): Promise<boolean> {
   const { organizationId } = actor
-  const id = await unit.tx.hardwareTokens.unassign(organizationId, userId)
-  if (id === undefined) return false
+  const row = await unit.tx.hardwareTokens.lockOf(organizationId, userId)
+  if (!row) return false
+  await giveTo(app, unit, row, null)
   await denyApprovedBy(app, unit, { organizationId, userId, method: 'otp' })
-  unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id } })
+  unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id: row.id } })
   return true
+}
+
+/** The seed is encrypted for whoever has the token: with the row alone it cannot be given to anybody else. */
+function giveTo(app: App, { tx }: Unit, row: HardwareTokenRow, userId: string | null) {
+  const owner = { user_id: userId, seed_cipher: resealSeed(app, row, userId) }
+  return tx.hardwareTokens.give(row.organization_id, row.id, owner)
 }
 
 /** A token's row, every value checked and the seed encrypted; throws `api.error.badrequest` naming what cannot be. */
 export function readNewToken(app: App, organizationId: string, input: NewHardwareToken): HardwareTokenRow {
   const id = newId(app)
   const seed = readSeed(input.seed)
-  const place = { table: 'hardware_tokens', column: 'seed_cipher', row: id }
   return {
     organization_id: organizationId,
     id,
@@ -195,7 +202,7 @@ export function readNewToken(app: App, organizationId: string, input: NewHardwar
     serial_number: readSerialNumber(input.serialNumber),
     type: readType(input.type),
     time_step: readTimeStep(input.timeStep),
-    seed_cipher: app.secrets.encrypt(place, seed.toString('base64')),
+    seed_cipher: sealSeed(app, { id, user_id: null }, seed),
     user_id: null,
     last_step: -1,
     drift: 0,

@@ -44,6 +44,16 @@ const findOf = statement<Owner>()((db, value) =>
     .where('user_id', '=', value('userId')),
 )
 
+const lockOf = statement<Owner>()((db, value, lock) =>
+  lock(
+    db
+      .selectFrom('hardware_tokens')
+      .selectAll()
+      .where('organization_id', '=', value('organizationId'))
+      .where('user_id', '=', value('userId')),
+  ),
+)
+
 // `to` is at least the last step that was accepted; a step at or below it must never pass again.
 const moveClock = statement<Key & Clock>()((db, value) =>
   db
@@ -71,6 +81,9 @@ export const hardwareTokens = (run: Run) => ({
   /** The user's own. */
   findOf: async (organizationId: string, userId: string): Promise<HardwareTokenRow | undefined> =>
     (await run(findOf({ organizationId, userId })))[0],
+
+  lockOf: async (organizationId: string, userId: string): Promise<HardwareTokenRow | undefined> =>
+    (await run(lockOf({ organizationId, userId })))[0],
 
   /** Which of these users have which. */
   idsOf: (organizationId: string, userIds: string[]) =>
@@ -157,32 +170,13 @@ export const hardwareTokens = (run: Run) => ({
       ),
     ),
 
-  /** Gives it to a user who has none. */
-  assign: (organizationId: string, id: string, userId: string) =>
+  /** Whose it is from now on, with the seed that is encrypted for that user, who has none, or for nobody. */
+  give: (organizationId: string, id: string, owner: Pick<HardwareTokenRow, 'user_id' | 'seed_cipher'>) =>
     run(
       query((db) =>
-        db
-          .updateTable('hardware_tokens')
-          .set({ user_id: userId })
-          .where('organization_id', '=', organizationId)
-          .where('id', '=', id),
+        db.updateTable('hardware_tokens').set(owner).where('organization_id', '=', organizationId).where('id', '=', id),
       ),
     ),
-
-  /** The token that the user had until now. */
-  unassign: async (organizationId: string, userId: string): Promise<string | undefined> => {
-    const [freed] = await run(
-      query((db) =>
-        db
-          .updateTable('hardware_tokens')
-          .set({ user_id: null })
-          .where('organization_id', '=', organizationId)
-          .where('user_id', '=', userId)
-          .returning('id'),
-      ),
-    )
-    return freed?.id
-  },
 
   delete: (organizationId: string, id: string) =>
     run(
