@@ -11,6 +11,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { resealSeed, sealSeed } from './hardware-seeds.ts'
 import { newId } from './ids.ts'
+import { pageSize } from './lists.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
@@ -36,10 +37,22 @@ const syncStateNames: Record<string, SyncState> = {
   outOfSync: 'Out of Sync',
 }
 
-/** All of the organization, the oldest first. */
-export async function listHardwareTokens(app: App, actor: Actor): Promise<HardwareToken[]> {
+/** One page of the organization's, in the order of their creation, and whether there are more. */
+export async function listHardwareTokens(
+  app: App,
+  actor: Actor,
+  input: { page: number },
+): Promise<{ tokens: HardwareToken[]; more: boolean }> {
   requirePermission(actor, 'hardware:read')
-  return (await available(app, () => app.storage.hardwareTokens.list(actor.organizationId))).map(hardwareTokenOf)
+  const { organizationId } = actor
+  const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
+  const ids = await available(app, () => app.storage.hardwareTokens.pageOfIds(organizationId, page))
+  const shown = ids.slice(0, pageSize)
+  const rows = await available(app, () => app.storage.hardwareTokens.findMany(organizationId, shown))
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  // One that has gone meanwhile is left out.
+  const tokens = shown.flatMap((id) => byId.get(id) ?? []).map(hardwareTokenOf)
+  return { tokens, more: ids.length > pageSize }
 }
 
 export async function getHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<HardwareToken> {

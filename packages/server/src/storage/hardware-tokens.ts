@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
@@ -110,18 +111,30 @@ export const hardwareTokens = (run: Run) => ({
       }),
     ),
 
-  /** All of the organization, the oldest first. */
-  list: (organizationId: string): Promise<HardwareTokenRow[]> =>
-    run(
+  /** The ids of page N of the organization's, in the order of their creation: an index has all that is passed over. */
+  pageOfIds: async (organizationId: string, page: { limit: number; offset: number }): Promise<string[]> => {
+    const rows = await run(
       query((db) =>
         db
           .selectFrom('hardware_tokens')
-          .selectAll()
+          .select('id')
           .where('organization_id', '=', organizationId)
           .orderBy('created_at')
-          .orderBy('id'),
+          .orderBy('id')
+          .limit(page.limit)
+          .offset(page.offset),
       ),
-    ),
+    )
+    return rows.map((row) => row.id)
+  },
+
+  /** Those of these ids that exist, in any order; by pairs, so that no statistics are needed to find them one by one. */
+  findMany: async (organizationId: string, ids: string[]): Promise<HardwareTokenRow[]> => {
+    if (ids.length === 0) return []
+    const pairs = sql.join(ids.map((id) => sql`(${organizationId}, ${id})`))
+    const isWanted = sql<boolean>`(organization_id, id) in (values ${pairs})`
+    return run(query((db) => db.selectFrom('hardware_tokens').selectAll().where(isWanted)))
+  },
 
   /** The ids of those that were new: serial numbers that are taken are left alone. */
   insert: async (_organizationId: string, rows: HardwareTokenRow[]): Promise<string[]> => {
