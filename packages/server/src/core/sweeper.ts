@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { sessionIdleMs } from './administrator-sessions.ts'
 import { theServer } from './audit.ts'
 import { expireLapsed } from './tokens.ts'
 import { transact, type Unit } from './transactions.ts'
@@ -24,7 +25,7 @@ const oldSteps: Step[] = [
   ({ tx }, { now }) => tx.sessions.deleteOld(now() - sessionRetentionMs, batch),
   ({ tx }, { now }) => tx.bypassCodes.deleteOld(now() - codeRetentionMs, batch),
   ({ tx }, { now }) => tx.activations.deleteOld(now(), batch),
-  ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), batch),
+  ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), now() - sessionIdleMs, batch),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - changeReplyLifeMs, batch, 'changes'),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - answerReplyLifeMs, batch, 'all'),
   ({ tx }, { now }) => tx.limits.deleteOldNames(now() - nameFailuresLifeMs, batch),

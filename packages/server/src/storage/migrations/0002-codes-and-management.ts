@@ -55,6 +55,7 @@ const tables = [
     seen_at bigint not null, expires_at bigint not null)`,
   `create index administrator_sessions_owner on administrator_sessions (organization_id, administrator_id)`,
   `create index administrator_sessions_lapsing on administrator_sessions (expires_at)`,
+  `create index administrator_sessions_idle on administrator_sessions (seen_at)`,
 ]
 
 const columns = [
