@@ -192,9 +192,14 @@ export class CountersignClient {
     return this.#ask({ method: 'DELETE', path: `/users/${id(userId)}/bypasscodes` })
   }
 
-  /** Every hardware token of the organization. */
-  listHardwareTokens(): Promise<HardwareToken[]> {
-    return this.#list('/hardware')
+  /** Every hardware token of the organization, fetched page by page as they are consumed. */
+  hardwareTokens(): AsyncGenerator<HardwareToken, void> {
+    return numbered(this.#transport, '/hardware')
+  }
+
+  /** One page of the hardware tokens; see getUsersPage. */
+  getHardwareTokensPage(page: number): Promise<HardwareToken[]> {
+    return this.#list(numberedPath('/hardware', page))
   }
 
   createHardwareToken(token: NewHardwareToken): Promise<HardwareToken> {

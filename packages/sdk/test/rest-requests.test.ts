@@ -38,7 +38,7 @@ suite('requests', () => {
     [`DELETE /api/users/${userId}/bypasscodes`, (client) => client.deleteBypassCodes(userId)],
     [`GET /api/bypasscodes/${codeId}`, (client) => client.getBypassCode(codeId)],
     [`DELETE /api/bypasscodes/${codeId}`, (client) => client.deleteBypassCode(codeId)],
-    ['GET /api/hardware', (client) => client.listHardwareTokens()],
+    ['GET /api/hardware', (client) => client.getHardwareTokensPage(1)],
     ['POST /api/hardware', (client) => client.createHardwareToken(fob), fob],
     [`GET /api/hardware/${hardwareId}`, (client) => client.getHardwareToken(hardwareId)],
     [

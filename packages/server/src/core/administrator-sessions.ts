@@ -9,7 +9,7 @@ import { available, refuse, transact } from './transactions.ts'
 
 /** How long a session lives at most, and how long without a request. */
 export const sessionLifeMs = 12 * 3_600_000
-const idleMs = 30 * 60_000
+export const sessionIdleMs = 30 * 60_000
 const seenEveryMs = 60_000
 const cookieBytes = 32
 
@@ -41,7 +41,7 @@ export async function authenticateAdministrator(app: App, cookie: string): Promi
   const now = app.now()
   const row = await available(app, () => app.storage.administratorSessions.find(hash))
   const role = roles.find((known) => known === row?.role)
-  if (!row || !role || row.disabled === 1 || row.expires_at <= now || row.seen_at + idleMs <= now) {
+  if (!row || !role || row.disabled === 1 || row.expires_at <= now || row.seen_at + sessionIdleMs <= now) {
     throw new ApiError('api.error.unauthorized', 'The session is over. Please sign in again.')
   }
   if (now - row.seen_at >= seenEveryMs) await transact(app, ({ tx }) => tx.administratorSessions.see(hash, now))

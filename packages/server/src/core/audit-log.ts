@@ -1,7 +1,7 @@
 import type { App } from '../app.ts'
 import type { AuditColumn, AuditEventRow, AuditPlace, AuditStretch } from '../storage/audit.ts'
 import { type Actor, requirePermission } from './actors.ts'
-import { badRequest } from './errors.ts'
+import { ApiError, badRequest } from './errors.ts'
 import { type List, type ListInput, listOf, readPage, writeCursor } from './lists.ts'
 import { isoTime, readTime } from './times.ts'
 import { available, transact } from './transactions.ts'
@@ -52,6 +52,7 @@ const details: [keyof AuditFilters, 'tid' | 'sid'][] = [
 ]
 const eventsAtOnce = 1_000
 const eventsLookedAtMax = 5_000
+const exportRetrySeconds = 30
 
 /**
  * The newest events first. With several filters a part ends where so many events were looked at, and may then hold fewer than
@@ -81,23 +82,38 @@ export async function listAuditEvents(
   return { items: found.map(logged), ...(after && { next: writeCursor(after) }) }
 }
 
+/** Events that are read as they are taken. */
+export interface AuditExport extends AsyncIterable<LoggedEvent[]> {
+  /** To be called once nothing more is taken, however it ended: an actor has two exports at a time in a process. */
+  end(): void
+}
+
 /**
  * All events of a time that were written when it was asked for, the oldest first, read as they are taken: no more than one
- * batch is held. That they were read is recorded before the first is given.
+ * batch is held. That they were read is recorded before the first is given. `api.error.toomanyrequests` while two others of
+ * the actor have not ended in this process.
  */
 export async function exportAuditEvents(
   app: App,
   actor: Actor,
   input: AuditTime & { format: string },
-): Promise<AsyncIterable<LoggedEvent[]>> {
+): Promise<AuditExport> {
   requirePermission(actor, 'audit:read')
   const { organizationId } = actor
   const { since, ...read } = readTimes(input)
   const until = Math.min(read.until ?? Number.MAX_SAFE_INTEGER, app.now() + 1)
-  await transact(app, async ({ audit }) =>
-    audit({ organizationId, event: 'audit.exported', actor, data: { ...input } }),
-  )
-  return batches(app, organizationId, { until, ...(since !== undefined && { since }) })
+  const end = app.limits.exports.take(`${actor.kind} ${actor.id}`)
+  if (!end) throw tooManyExports()
+  try {
+    await transact(app, async ({ audit }) =>
+      audit({ organizationId, event: 'audit.exported', actor, data: { ...input } }),
+    )
+  } catch (error) {
+    end()
+    throw error
+  }
+  const stretch = { until, ...(since !== undefined && { since }) }
+  return { [Symbol.asyncIterator]: () => batches(app, organizationId, stretch), end }
 }
 
 async function* batches(app: App, organizationId: string, stretch: AuditStretch): AsyncGenerator<LoggedEvent[]> {
@@ -135,6 +151,14 @@ function conditionsOf<Column>(input: AuditFilters, filters: [keyof AuditFilters,
   return filters.flatMap(([name, column]) => {
     const value = input[name]
     return value === undefined ? [] : [{ column, value: value.toLowerCase() }]
+  })
+}
+
+function tooManyExports(): ApiError {
+  const message = 'Two exports are being read already. Please wait until one of them has ended.'
+  return new ApiError('api.error.toomanyrequests', message, {
+    retryAfterSeconds: exportRetrySeconds,
+    limit: 'exports_of_actor',
   })
 }
 

@@ -6,19 +6,21 @@ import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
 import { denyApprovedBy } from './revocation.ts'
-import { sameSecret } from './secrets.ts'
+import { type FieldPlace, sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
 const codeDigits = 9
 const liveMax = 5
+// A code that is presented is compared with all of the user's.
+const endedMax = 100
 const usesMax = 1_000
 const minutesMax = 525_600
 const minuteMs = 60_000
 /** what LoginTC's clients are told of a code that never expires */
 const never = '9999-12-31T23:59:59+0000'
 
-/** The user's codes with their clear text, used-up ones too; that they were read is recorded. */
+/** The user's codes with their clear text, those that have ended too; that they were read is recorded. */
 export async function listBypassCodes(app: App, actor: Actor, input: { userId: string }): Promise<BypassCode[]> {
   requirePermission(actor, 'bypass-codes:read')
   const { organizationId } = actor
@@ -54,7 +56,10 @@ export async function createBypassCode(
   return bypassCodeOf(app, await insertBypassCode(app, actor, { ...input, expiresAt }))
 }
 
-/** The same for an end in milliseconds, null for none, that the caller has checked; returns the row. */
+/**
+ * The same for an end in milliseconds, null for none, that the caller has checked; returns the row. Of the user's codes that
+ * have ended, those but the last hundred go.
+ */
 export async function insertBypassCode(
   app: App,
   actor: Actor,
@@ -69,6 +74,8 @@ export async function insertBypassCode(
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
     const codes = await unit.tx.bypassCodes.listOf(organizationId, input.userId)
     if (codes.filter((code) => isLive(app, code)).length >= liveMax) return refuse(tooManyCodes())
+    const surplus = surplusOf(app, codes)
+    if (surplus.length > 0) await unit.tx.bypassCodes.deleteMany(organizationId, surplus)
     await unit.tx.bypassCodes.insert(row)
     const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
     unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })
@@ -127,7 +134,7 @@ export async function clearCode(app: App, row: BypassCodeRow): Promise<string> {
 
 async function legible(app: App, row: BypassCodeRow): Promise<string | undefined> {
   try {
-    return app.secrets.decrypt({ table: 'bypass_codes', column: 'code_cipher', row: row.id }, row.code_cipher)
+    return app.secrets.decrypt(placeOf(row), row.code_cipher)
   } catch {
     // The cause would only say that it does not decrypt; what follows says where.
     const { organization_id: organizationId, user_id: userId, id } = row
@@ -148,17 +155,22 @@ function newRow(
   { userId, uses, expiresAt }: { userId: string; uses: number; expiresAt: number | null },
 ): BypassCodeRow {
   const id = newId(app)
-  const place = { table: 'bypass_codes', column: 'code_cipher', row: id }
   return {
     organization_id: organizationId,
     id,
     user_id: userId,
-    code_cipher: app.secrets.encrypt(place, newDigits(app, codeDigits)),
+    code_cipher: app.secrets.encrypt(placeOf({ id, user_id: userId }), newDigits(app, codeDigits)),
     uses_allowed: uses,
     uses_remaining: uses,
     expires_at: expiresAt,
+    ends_at: expiresAt,
     created_at: app.now(),
   }
+}
+
+/** With the user: a row that was given to somebody else does not decrypt. */
+function placeOf({ id, user_id }: Pick<BypassCodeRow, 'id' | 'user_id'>): FieldPlace {
+  return { table: 'bypass_codes', column: 'code_cipher', row: `${user_id}/${id}` }
 }
 
 async function bypassCodeOf(app: App, row: BypassCodeRow): Promise<BypassCode> {
@@ -179,6 +191,12 @@ function javaTime(ms: number): string {
 
 function isLive(app: App, row: BypassCodeRow): boolean {
   return row.uses_remaining > 0 && (row.expires_at === null || row.expires_at > app.now())
+}
+
+/** Ids of the codes that ended before the last hundred which have. */
+function surplusOf(app: App, rows: BypassCodeRow[]): string[] {
+  const ended = rows.filter((row) => !isLive(app, row)).sort((a, b) => (a.ends_at ?? 0) - (b.ends_at ?? 0))
+  return ended.slice(0, -endedMax).map(({ id }) => id)
 }
 
 /** Of two equal codes the one that can still be used counts. */

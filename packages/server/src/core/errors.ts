@@ -6,6 +6,7 @@ export type LimitName =
   | 'activations_of_everybody'
   | 'activations_of_name'
   | 'answers'
+  | 'exports_of_actor'
   | 'failures_of_address'
   | 'messages_of_token'
   | 'polls_of_node'

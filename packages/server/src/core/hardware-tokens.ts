@@ -9,7 +9,9 @@ import type { App } from '../app.ts'
 import type { HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
+import { resealSeed, sealSeed } from './hardware-seeds.ts'
 import { newId } from './ids.ts'
+import { pageSize } from './lists.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
@@ -35,10 +37,22 @@ const syncStateNames: Record<string, SyncState> = {
   outOfSync: 'Out of Sync',
 }
 
-/** All of the organization, the oldest first. */
-export async function listHardwareTokens(app: App, actor: Actor): Promise<HardwareToken[]> {
+/** One page of the organization's, in the order of their creation, and whether there are more. */
+export async function listHardwareTokens(
+  app: App,
+  actor: Actor,
+  input: { page: number },
+): Promise<{ tokens: HardwareToken[]; more: boolean }> {
   requirePermission(actor, 'hardware:read')
-  return (await available(app, () => app.storage.hardwareTokens.list(actor.organizationId))).map(hardwareTokenOf)
+  const { organizationId } = actor
+  const page = { limit: pageSize + 1, offset: (input.page - 1) * pageSize }
+  const ids = await available(app, () => app.storage.hardwareTokens.pageOfIds(organizationId, page))
+  const shown = ids.slice(0, pageSize)
+  const rows = await available(app, () => app.storage.hardwareTokens.findMany(organizationId, shown))
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  // One that has gone meanwhile is left out.
+  const tokens = shown.flatMap((id) => byId.get(id) ?? []).map(hardwareTokenOf)
+  return { tokens, more: ids.length > pageSize }
 }
 
 export async function getHardwareToken(app: App, actor: Actor, input: { hardwareId: string }): Promise<HardwareToken> {
@@ -145,7 +159,7 @@ export async function assignHardwareToken(
     if (row.user_id === input.userId) return
     if (row.user_id !== null) return refuse(hardwareTaken())
     await freeHardwareOf(app, unit, { actor, userId: input.userId })
-    await unit.tx.hardwareTokens.assign(organizationId, row.id, input.userId)
+    await giveTo(app, unit, row, input.userId)
     unit.audit({ organizationId, event: 'hardware.assigned', actor, userId: input.userId, data: dataOf(row) })
   })
 }
@@ -176,18 +190,24 @@ export async function freeHardwareOf(
   { actor, userId }: { actor: Actor; userId: string },
 ): Promise<boolean> {
   const { organizationId } = actor
-  const id = await unit.tx.hardwareTokens.unassign(organizationId, userId)
-  if (id === undefined) return false
+  const row = await unit.tx.hardwareTokens.lockOf(organizationId, userId)
+  if (!row) return false
+  await giveTo(app, unit, row, null)
   await denyApprovedBy(app, unit, { organizationId, userId, method: 'otp' })
-  unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id } })
+  unit.audit({ organizationId, event: 'hardware.unassigned', actor, userId, data: { id: row.id } })
   return true
+}
+
+/** The seed is encrypted for whoever has the token: with the row alone it cannot be given to anybody else. */
+function giveTo(app: App, { tx }: Unit, row: HardwareTokenRow, userId: string | null) {
+  const owner = { user_id: userId, seed_cipher: resealSeed(app, row, userId) }
+  return tx.hardwareTokens.give(row.organization_id, row.id, owner)
 }
 
 /** A token's row, every value checked and the seed encrypted; throws `api.error.badrequest` naming what cannot be. */
 export function readNewToken(app: App, organizationId: string, input: NewHardwareToken): HardwareTokenRow {
   const id = newId(app)
   const seed = readSeed(input.seed)
-  const place = { table: 'hardware_tokens', column: 'seed_cipher', row: id }
   return {
     organization_id: organizationId,
     id,
@@ -195,7 +215,7 @@ export function readNewToken(app: App, organizationId: string, input: NewHardwar
     serial_number: readSerialNumber(input.serialNumber),
     type: readType(input.type),
     time_step: readTimeStep(input.timeStep),
-    seed_cipher: app.secrets.encrypt(place, seed.toString('base64')),
+    seed_cipher: sealSeed(app, { id, user_id: null }, seed),
     user_id: null,
     last_step: -1,
     drift: 0,

@@ -144,8 +144,7 @@ class Pass {
   }
 
   #anew(column: EncryptedColumn, field: EncryptedField): { field: EncryptedField; cipher: string } | undefined {
-    const { table, column: name, key, row } = column
-    const place = { table, column: name, row: field.key[key.indexOf(row)] ?? '' }
+    const place = { table: column.table, column: column.column, row: field.row }
     const clear = this.#read(place, field)
     return clear === undefined ? undefined : { field, cipher: this.#app.secrets.encrypt(place, clear) }
   }

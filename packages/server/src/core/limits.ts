@@ -16,6 +16,8 @@ export interface Limits {
   syncJtis: Seen
   /** rows whose alarm is in the audit log already */
   tampering: Seen
+  /** exports of one actor that are being read: 2 */
+  exports: Places
 }
 
 /** Counts per key in windows of fixed length. */
@@ -55,6 +57,12 @@ export interface Seen {
   remove(text: string): void
 }
 
+/** What only so many may have at a time. */
+export interface Places {
+  /** Takes a place; undefined when none is free. What it returns gives it back, once. */
+  take(key: string): (() => void) | undefined
+}
+
 interface Bounds {
   max: number
   windowMs: number
@@ -74,6 +82,7 @@ export function openLimits(now: () => number): Limits {
     // A message is fresh for 601 s: ±300 s, in whole seconds.
     syncJtis: seen(now, 11 * minuteMs),
     tampering: seen(now, Number.POSITIVE_INFINITY),
+    exports: places(2),
   }
 }
 
@@ -197,6 +206,22 @@ function seen(now: () => number, forMs: number): Seen {
       return true
     },
     remove: (text) => times.delete(text),
+  }
+}
+
+function places(max: number): Places {
+  const taken = new Map<string, Set<object>>()
+  return {
+    take(key) {
+      const held = taken.get(key) ?? new Set()
+      if (held.size >= max) return undefined
+      const place = {}
+      taken.set(key, held.add(place))
+      return () => {
+        held.delete(place)
+        if (held.size === 0 && taken.get(key) === held) taken.delete(key)
+      }
+    },
   }
 }
 

@@ -16,6 +16,9 @@ export interface List<Item> {
   next?: string
 }
 
+/** How many objects a numbered page of the compatible API holds. */
+export const pageSize = 100
+
 const limitDefault = 100
 const limitMax = 1_000
 

@@ -23,7 +23,7 @@ export interface ManagedBypassCode {
 
 const lifeMaxMs = 525_600 * 60_000
 
-/** A user's codes with their clear text, used-up ones too, the oldest first; that they were read is recorded. */
+/** A user's codes with their clear text, those that have ended too, the oldest first; that they were read is recorded. */
 export async function listManagedBypassCodes(
   app: App,
   actor: Actor,

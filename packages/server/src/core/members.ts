@@ -5,9 +5,10 @@ import type { UserRow } from '../storage/users.ts'
 import { type Actor, domainsOf, requirePermission } from './actors.ts'
 import { findDomain, noSuchDomain } from './domains.ts'
 import { noSuchUser } from './errors.ts'
+import { pageSize } from './lists.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
-import { type NewUser, newUserRow, pageSize, userOf, usersById, usersOf } from './users.ts'
+import { type NewUser, newUserRow, userOf, usersById, usersOf } from './users.ts'
 
 /** One page of a domain's members, in the order of their users' creation. */
 export async function listMembers(

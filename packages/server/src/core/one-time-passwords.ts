@@ -1,8 +1,8 @@
 import type { App } from '../app.ts'
 import type { Clock, HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import type { CodeVerdict } from './code-budget.ts'
+import { openSeed } from './hardware-seeds.ts'
 import { type Digits, matchingSteps, readCode, stepAt } from './oath.ts'
-import { reportTampering } from './tampering.ts'
 import { available, type Unit } from './transactions.ts'
 
 /** RFC 6238 §5.2: one step to either side, for a slow reader and a clock that has drifted since it was last seen */
@@ -82,21 +82,8 @@ export async function stepsOf(
   const digits: Digits = row.type === 'TOTP8' ? 8 : 6
   const code = readCode(otp, digits)
   if (code === undefined) return []
-  const seed = await seedOf(app, row)
+  const seed = await openSeed(app, row)
   return seed ? matchingSteps({ seed, digits, code, ...range }) : []
-}
-
-async function seedOf(app: App, row: HardwareTokenRow): Promise<Buffer | undefined> {
-  try {
-    const place = { table: 'hardware_tokens', column: 'seed_cipher', row: row.id }
-    return Buffer.from(app.secrets.decrypt(place, row.seed_cipher), 'base64')
-  } catch {
-    // The cause would only say that it does not decrypt; what follows says where.
-    const { organization_id: organizationId, user_id: userId, id } = row
-    const about = { organizationId, ...(userId !== null && { userId }), data: { id } }
-    await reportTampering(app, { event: 'hardware.tampered', rowId: id, ...about })
-    return undefined
-  }
 }
 
 function clockOf({ last_step, drift, sync_state, resync_step }: Clock): Clock {

@@ -12,6 +12,7 @@ import {
 export interface FieldPlace {
   table: string
   column: string
+  /** id of the row; `user id/id` where what it holds is one user's, so that the row cannot be given to another either */
   row: string
 }
 

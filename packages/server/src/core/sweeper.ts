@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { sessionIdleMs } from './administrator-sessions.ts'
 import { theServer } from './audit.ts'
 import { expireLapsed } from './tokens.ts'
 import { transact, type Unit } from './transactions.ts'
@@ -14,6 +15,7 @@ const dayMs = 1_440 * minuteMs
 const changeReplyLifeMs = 11 * minuteMs
 const answerReplyLifeMs = 2 * dayMs
 const sessionRetentionMs = 90 * dayMs
+const codeRetentionMs = 90 * dayMs
 const nameFailuresLifeMs = 60 * minuteMs
 const usesLifeMs = dayMs
 
@@ -21,8 +23,9 @@ const oldSteps: Step[] = [
   expireTokens,
   ({ tx }, { now }) => tx.sessions.endSpent(now() - approvalValidMs, batch, now()),
   ({ tx }, { now }) => tx.sessions.deleteOld(now() - sessionRetentionMs, batch),
+  ({ tx }, { now }) => tx.bypassCodes.deleteOld(now() - codeRetentionMs, batch),
   ({ tx }, { now }) => tx.activations.deleteOld(now(), batch),
-  ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), batch),
+  ({ tx }, { now }) => tx.administratorSessions.deleteOld(now(), now() - sessionIdleMs, batch),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - changeReplyLifeMs, batch, 'changes'),
   ({ tx }, { now }) => tx.replies.deleteOld(now() - answerReplyLifeMs, batch, 'all'),
   ({ tx }, { now }) => tx.limits.deleteOldNames(now() - nameFailuresLifeMs, batch),

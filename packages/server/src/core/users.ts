@@ -5,13 +5,11 @@ import { type Actor, domainsOf, requirePermission } from './actors.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { freeHardwareOf } from './hardware-tokens.ts'
 import { newId } from './ids.ts'
+import { pageSize } from './lists.ts'
 import { editedMeanwhile } from './revisions.ts'
 import { revokeTokensOf } from './revocation.ts'
 import { available, refuse, transact } from './transactions.ts'
 import { checkEmail, checkName, checkUsername, usernameKey } from './usernames.ts'
-
-/** How many objects a page of the compatible API holds. */
-export const pageSize = 100
 
 export interface NewUser {
   username: string

@@ -47,11 +47,15 @@ export const administratorSessions = (run: Run) => ({
           .where('administrator_id', '=', administratorId),
       ),
     ),
-  /** For the sweeper. */
-  deleteOld: (now: number, limit: number) =>
+  /** For the sweeper: those that have lapsed, and those that were last seen so long ago. */
+  deleteOld: (now: number, seenBefore: number, limit: number) =>
     run(
       query((db, lock) => {
-        const old = db.selectFrom('administrator_sessions').select('hash').where('expires_at', '<=', now).limit(limit)
+        const old = db
+          .selectFrom('administrator_sessions')
+          .select('hash')
+          .where((where) => where.or([where('expires_at', '<=', now), where('seen_at', '<=', seenBefore)]))
+          .limit(limit)
         return db
           .with(batch, () => lock(old, 'skip locked'))
           .deleteFrom('administrator_sessions')

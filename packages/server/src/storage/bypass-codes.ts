@@ -1,6 +1,6 @@
 import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
-import { query, type Run, statement } from './statement.ts'
+import { batch, query, type Run, statement } from './statement.ts'
 
 export type BypassCodeRow = Schema['bypass_codes']
 
@@ -17,7 +17,10 @@ const listOf = statement<{ organizationId: string; userId: string }>()((db, valu
 const useOne = statement<{ organizationId: string; id: string; now: number }>()((db, value) =>
   db
     .updateTable('bypass_codes')
-    .set((row) => ({ uses_remaining: row('uses_remaining', '-', 1) }))
+    .set((row) => ({
+      uses_remaining: row('uses_remaining', '-', 1),
+      ends_at: row.case().when('uses_remaining', '=', 1).then(value('now')).else(row.ref('ends_at')).end(),
+    }))
     .where('organization_id', '=', value('organizationId'))
     .where('id', '=', value('id'))
     .where('uses_remaining', '>', 0)
@@ -36,7 +39,7 @@ export const bypassCodes = (run: Run) => ({
     return row
   },
 
-  /** A user's codes, used-up and expired ones too, the oldest first. */
+  /** A user's codes, used-up and expired ones too, the oldest first; not many more than a hundred. */
   listOf: (organizationId: string, userId: string): Promise<BypassCodeRow[]> => run(listOf({ organizationId, userId })),
 
   /** A part of a user's codes, the oldest first. */
@@ -100,4 +103,37 @@ export const bypassCodes = (run: Run) => ({
     )
     return deleted.map((row) => row.id)
   },
+
+  deleteMany: (organizationId: string, ids: string[]) =>
+    run(
+      query((db) => db.deleteFrom('bypass_codes').where('organization_id', '=', organizationId).where('id', 'in', ids)),
+    ),
+
+  /** For the sweeper, over all organizations: deletes what ended long ago. */
+  deleteOld: (endedBefore: number, limit: number) =>
+    run(
+      query((db, lock) =>
+        db
+          .with(batch, () =>
+            lock(
+              db
+                .selectFrom('bypass_codes')
+                .select(['organization_id', 'id'])
+                .where('ends_at', 'is not', null)
+                .where('ends_at', '<=', endedBefore)
+                .limit(limit),
+              'skip locked',
+            ),
+          )
+          .deleteFrom('bypass_codes')
+          .where((where) =>
+            where(
+              where.refTuple('organization_id', 'id'),
+              'in',
+              where.selectFrom('batch').select(['batch.organization_id', 'batch.id']).$asTuple('organization_id', 'id'),
+            ),
+          )
+          .returning('id'),
+      ),
+    ),
 })

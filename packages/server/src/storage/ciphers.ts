@@ -6,13 +6,14 @@ export interface EncryptedColumn {
   column: string
   /** the table's primary key */
   key: readonly string[]
-  /** the column of the key that is part of what is authenticated (FieldPlace in core/secrets.ts) */
-  row: string
+  /** the columns that are part of what is authenticated, together the row of FieldPlace in core/secrets.ts */
+  row: readonly string[]
 }
 
-/** An encrypted field and the values of its row's key. */
+/** An encrypted field, the values of its row's key, and those of the columns that it is bound to with slashes between. */
 export interface EncryptedField {
   key: string[]
+  row: string
   cipher: string
 }
 
@@ -22,11 +23,11 @@ const columns: readonly EncryptedColumn[] = [
     table: 'tokens',
     column,
     key: ['organization_id', 'tid'],
-    row: 'tid',
+    row: ['tid'],
   })),
-  { table: 'bypass_codes', column: 'code_cipher', key: ['organization_id', 'id'], row: 'id' },
-  { table: 'hardware_tokens', column: 'seed_cipher', key: ['organization_id', 'id'], row: 'id' },
-  { table: 'sessions', column: 'evidence_cipher', key: ['organization_id', 'sid'], row: 'sid' },
+  { table: 'bypass_codes', column: 'code_cipher', key: ['organization_id', 'id'], row: ['user_id', 'id'] },
+  { table: 'hardware_tokens', column: 'seed_cipher', key: ['organization_id', 'id'], row: ['user_id', 'id'] },
+  { table: 'sessions', column: 'evidence_cipher', key: ['organization_id', 'sid'], row: ['sid'] },
 ]
 
 /** Encrypted fields as such, over all organizations: for their re-encryption. */
@@ -42,14 +43,17 @@ export const ciphers = (run: Run) => ({
 
   /** Some of the fields that are under another key than this one, after a row in the order of the key. */
   list: async (
-    { table, column, key }: EncryptedColumn,
+    { table, column, key, row }: EncryptedColumn,
     { keyId, after, limit }: { keyId: string; after: string[] | undefined; limit: number },
   ): Promise<EncryptedField[]> => {
     const start = after ? `and (${key.join(', ')}) > (${key.map(() => '?').join(', ')})` : ''
-    const sql = `select ${key.join(', ')}, ${column} as cipher from ${table}
+    const sql = `select ${[...new Set([...key, ...row])].join(', ')}, ${column} as cipher from ${table}
       where ${column} not like ? ${start} order by ${key.join(', ')} limit ?`
-    const rows = await run(text<Record<string, string>>(sql, [under(keyId), ...(after ?? []), limit]))
-    return rows.map((row) => ({ key: key.map((name) => row[name] ?? ''), cipher: row.cipher ?? '' }))
+    const found = await run(text<Record<string, string | null>>(sql, [under(keyId), ...(after ?? []), limit]))
+    return found.map((values) => {
+      const valuesOf = (names: readonly string[]) => names.map((name) => values[name] ?? '')
+      return { key: valuesOf(key), row: valuesOf(row).join('/'), cipher: values.cipher ?? '' }
+    })
   },
 
   /** Puts a field in the place of what was read; false when that is not there any more. */

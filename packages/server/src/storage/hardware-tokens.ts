@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { isAfter, type Page } from './pages.ts'
 import type { Schema } from './schema.ts'
 import { query, type Run, statement } from './statement.ts'
@@ -44,6 +45,16 @@ const findOf = statement<Owner>()((db, value) =>
     .where('user_id', '=', value('userId')),
 )
 
+const lockOf = statement<Owner>()((db, value, lock) =>
+  lock(
+    db
+      .selectFrom('hardware_tokens')
+      .selectAll()
+      .where('organization_id', '=', value('organizationId'))
+      .where('user_id', '=', value('userId')),
+  ),
+)
+
 // `to` is at least the last step that was accepted; a step at or below it must never pass again.
 const moveClock = statement<Key & Clock>()((db, value) =>
   db
@@ -72,6 +83,9 @@ export const hardwareTokens = (run: Run) => ({
   findOf: async (organizationId: string, userId: string): Promise<HardwareTokenRow | undefined> =>
     (await run(findOf({ organizationId, userId })))[0],
 
+  lockOf: async (organizationId: string, userId: string): Promise<HardwareTokenRow | undefined> =>
+    (await run(lockOf({ organizationId, userId })))[0],
+
   /** Which of these users have which. */
   idsOf: (organizationId: string, userIds: string[]) =>
     run(
@@ -97,18 +111,30 @@ export const hardwareTokens = (run: Run) => ({
       }),
     ),
 
-  /** All of the organization, the oldest first. */
-  list: (organizationId: string): Promise<HardwareTokenRow[]> =>
-    run(
+  /** The ids of page N of the organization's, in the order of their creation: an index has all that is passed over. */
+  pageOfIds: async (organizationId: string, page: { limit: number; offset: number }): Promise<string[]> => {
+    const rows = await run(
       query((db) =>
         db
           .selectFrom('hardware_tokens')
-          .selectAll()
+          .select('id')
           .where('organization_id', '=', organizationId)
           .orderBy('created_at')
-          .orderBy('id'),
+          .orderBy('id')
+          .limit(page.limit)
+          .offset(page.offset),
       ),
-    ),
+    )
+    return rows.map((row) => row.id)
+  },
+
+  /** Those of these ids that exist, in any order; by pairs, so that no statistics are needed to find them one by one. */
+  findMany: async (organizationId: string, ids: string[]): Promise<HardwareTokenRow[]> => {
+    if (ids.length === 0) return []
+    const pairs = sql.join(ids.map((id) => sql`(${organizationId}, ${id})`))
+    const isWanted = sql<boolean>`(organization_id, id) in (values ${pairs})`
+    return run(query((db) => db.selectFrom('hardware_tokens').selectAll().where(isWanted)))
+  },
 
   /** The ids of those that were new: serial numbers that are taken are left alone. */
   insert: async (_organizationId: string, rows: HardwareTokenRow[]): Promise<string[]> => {
@@ -157,32 +183,13 @@ export const hardwareTokens = (run: Run) => ({
       ),
     ),
 
-  /** Gives it to a user who has none. */
-  assign: (organizationId: string, id: string, userId: string) =>
+  /** Whose it is from now on, with the seed that is encrypted for that user, who has none, or for nobody. */
+  give: (organizationId: string, id: string, owner: Pick<HardwareTokenRow, 'user_id' | 'seed_cipher'>) =>
     run(
       query((db) =>
-        db
-          .updateTable('hardware_tokens')
-          .set({ user_id: userId })
-          .where('organization_id', '=', organizationId)
-          .where('id', '=', id),
+        db.updateTable('hardware_tokens').set(owner).where('organization_id', '=', organizationId).where('id', '=', id),
       ),
     ),
-
-  /** The token that the user had until now. */
-  unassign: async (organizationId: string, userId: string): Promise<string | undefined> => {
-    const [freed] = await run(
-      query((db) =>
-        db
-          .updateTable('hardware_tokens')
-          .set({ user_id: null })
-          .where('organization_id', '=', organizationId)
-          .where('user_id', '=', userId)
-          .returning('id'),
-      ),
-    )
-    return freed?.id
-  },
 
   delete: (organizationId: string, id: string) =>
     run(

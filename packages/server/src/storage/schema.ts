@@ -253,7 +253,7 @@ interface UserLimitsTable {
   since: number
 }
 
-/** A code that stands in for the phone a given number of times. Used-up ones stay. */
+/** A code that stands in for the phone a given number of times. Those that have ended stay for a while. */
 interface BypassCodesTable {
   organization_id: string
   id: string
@@ -263,6 +263,8 @@ interface BypassCodesTable {
   uses_remaining: number
   /** null for never */
   expires_at: number | null
+  /** when it ended or will: by its last use, else as it expires */
+  ends_at: number | null
   created_at: number
 }
 

@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync'
 import { auditOf } from '../support/audit.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { writeEvents } from '../support/events.ts'
-import { newUser } from '../support/phones.ts'
+import { newUser, refusal } from '../support/phones.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { spyOnStorage } from '../support/spied-storage.ts'
 import { sql } from '../support/sql.ts'
@@ -23,8 +23,8 @@ onEveryEngine((engine) => {
   after(() => server.stop())
 
   const read = () => spy.calls.filter((call) => call === 'audit.oldest').length
-  const open = async (query: string, method = 'GET'): Promise<IncomingMessage> => {
-    const headers = { authorization: `LoginTC key="${server.acme.apiKey}"` }
+  const open = async (query: string, method = 'GET', key = server.acme.apiKey): Promise<IncomingMessage> => {
+    const headers = { authorization: `LoginTC key="${key}"` }
     const sent = request(`${server.apiUrl}${path}?${query}`, { method, headers, agent: false }).end()
     const [response] = await once(sent, 'response')
     return response
@@ -123,6 +123,57 @@ onEveryEngine((engine) => {
     assert.deepEqual([response.statusCode, await textOf(response)], [200, ''])
     await quiet()
     assert.equal(read(), 0)
+  })
+
+  /** Whether one more may begin, soon; each try is given back at once. */
+  const isFree = async () => {
+    for (let turns = 0; turns < 100; turns++) {
+      const { statusCode } = await open('', 'HEAD')
+      if (statusCode === 200) return true
+      assert.equal(statusCode, 429)
+    }
+    return false
+  }
+
+  it('of one actor two are read at a time; a third is refused until one has ended, broken off, or been hung up on', async () => {
+    const endings: Record<string, (response: IncomingMessage) => Promise<unknown>> = {
+      'read to its end': textOf,
+      'hung up on': async (response) => response.destroy(),
+      async 'broken off'(response) {
+        await quiet()
+        spy.failing = { call: 'audit.oldest', error: new Error('the disk is gone') }
+        await assert.rejects(textOf(response))
+        spy.failing = undefined
+      },
+    }
+    for (const [name, end] of Object.entries(endings)) {
+      const both = [await open(''), await open('format=csv')] as const
+      const refused = await server.call('GET', path)
+      assert.deepEqual(refusal(refused), { status: 429, code: 'api.error.toomanyrequests' }, name)
+      assert.equal(refused.headers.get('retry-after'), '30')
+      const { statusCode } = await open('', 'GET', server.other.apiKey)
+      assert.equal(statusCode, 200, 'it is another actor’s')
+      await end(both[0])
+      assert.ok(await isFree(), name)
+      const third = await open('')
+      assert.deepEqual([third.statusCode, (await open('')).statusCode], [200, 429], name)
+      both[1].destroy()
+      third.destroy()
+      assert.ok(await isFree())
+    }
+  })
+
+  it('who is refused, or whose export could not be written down, takes no place', async () => {
+    const began = (await auditOf(server, { event: 'audit.exported' })).length
+    for (const error of [new Error('one'), new Error('two'), new Error('three')]) {
+      spy.failing = { call: 'tx.audit.append', error }
+      assert.equal((await server.call('GET', path)).status, 500)
+      spy.failing = undefined
+      assert.equal((await server.call('GET', `${path}?since=today`)).status, 400)
+    }
+    assert.equal((await auditOf(server, { event: 'audit.exported' })).length, began)
+    const { statusCode } = await open('', 'HEAD')
+    assert.equal(statusCode, 200)
   })
 
   it('what cannot be exported is refused by its name', async () => {

@@ -64,4 +64,65 @@ onEveryEngine((engine) => {
     assert.deepEqual(events, [{ event: 'hardware.tampered', data: { id: fob.id } }])
     assert.equal((await server.call('DELETE', `/api/hardware/${fob.id}`)).status, 200)
   })
+
+  const alarmsInLog = async (event: string, userId: string) =>
+    (await auditOf(server, { event, user_id: userId })).map(({ data }) => data)
+  const codeNobodyHas = '000000000'
+
+  it('T37: a bypass code that was given to another user by SQL approves nobody, and is an alarm; back again, it works', async () => {
+    const [{ userId: alice }, { userId: bob }] = [await newUser(server), await newUser(server)]
+    const moved = await newBypassCode(server, alice)
+    const own = await newBypassCode(server, bob)
+    const give = (userId: string) =>
+      sql(server.database, 'update bypass_codes set user_id = ? where id = ?', userId, moved.id)
+    await give(bob)
+    for (const userId of [alice, bob]) {
+      assert.equal(await judged(server, { id: userId }, { bypasscode: moved.code }), 'wrong_code')
+      assert.equal(await judged(server, { id: userId }, { bypasscode: codeNobodyHas }), 'wrong_code')
+    }
+    assert.equal((await server.call('GET', `/api/bypasscodes/${moved.id}`)).body.code, '')
+    assert.deepEqual(await alarmsInLog('bypass_code.tampered', bob), [{ id: moved.id }])
+    assert.equal(await judged(server, { id: bob }, { bypasscode: own.code }), 'approved')
+    await give(alice)
+    assert.equal(await judged(server, { id: alice }, { bypasscode: moved.code }), 'approved')
+    assert.deepEqual(await alarmsInLog('bypass_code.tampered', alice), [])
+  })
+
+  for (const owned of [true, false]) {
+    const whose = owned ? 'another user’s' : 'nobody’s'
+    it(`T37: a hardware token, ${whose}, that was given to somebody by SQL approves nobody, and is an alarm`, async () => {
+      const [{ userId: alice }, { userId: bob }] = [await newUser(server), await newUser(server)]
+      const fob = await newFob(server, owned ? alice : undefined)
+      const resync = async () => {
+        const body = { otp1: fob.otp(1), otp2: fob.otp(2) }
+        return (await server.call('POST', `/admin/v1/hardware/${fob.id}/resync`, { body })).status
+      }
+      await sql(server.database, 'update hardware_tokens set user_id = ? where id = ?', bob, fob.id)
+      for (const userId of [alice, bob])
+        assert.equal(await judged(server, { id: userId }, { otp: fob.otp() }), 'wrong_code')
+      assert.equal(await resync(), 400)
+      assert.deepEqual(await alarmsInLog('hardware.tampered', bob), [{ id: fob.id }])
+      // Who takes it away and gives it again does not make it good: it still is whose it was.
+      await server.call('DELETE', `/api/users/${bob}/hardware`)
+      await sql(server.database, 'update hardware_tokens set user_id = null where id = ?', fob.id)
+      const give = async (userId: string) =>
+        assert.equal((await server.call('PUT', `/api/users/${userId}/hardware/${fob.id}`)).status, 200)
+      await give(owned ? bob : alice)
+      const verdict = await judged(server, { id: owned ? bob : alice }, { otp: fob.otp() })
+      assert.equal(verdict, owned ? 'wrong_code' : 'approved')
+    })
+  }
+
+  it('a hardware token works for each who has it in turn, with the seed that was never sent again', async () => {
+    const users = [await newUser(server), await newUser(server), await newUser(server)]
+    const fob = await newFob(server, undefined)
+    for (const [ahead, { userId }] of users.entries()) {
+      const spare = await newFob(server, userId)
+      assert.equal((await server.call('PUT', `/api/users/${userId}/hardware/${fob.id}`)).status, 200)
+      assert.equal(await judged(server, { id: userId }, { otp: fob.otp(ahead - 1) }), 'approved')
+      const path = ahead === 1 ? `/api/users/${userId}` : `/api/users/${userId}/hardware`
+      assert.equal((await server.call('DELETE', path)).status, 200)
+      assert.equal((await server.call('GET', `/api/hardware/${spare.id}`)).body.user, '')
+    }
+  })
 })

@@ -220,6 +220,25 @@ onEveryEngine((engine) => {
     assert.equal((await phone.device.approve(await phone.ask())).status, 200)
   })
 
+  it('T37: a code or hardware token that was given to another user is named, and encrypted for nobody', async () => {
+    const [{ userId: alice }, { userId: bob }] = [await newUser(server), await newUser(server)]
+    const [code, fob] = [await newBypassCode(server, alice), await newFob(server, alice)]
+    const give = async (userId: string) => {
+      await sql(server.database, 'update bypass_codes set user_id = ? where id = ?', userId, code.id)
+      await sql(server.database, 'update hardware_tokens set user_id = ? where id = ?', userId, fob.id)
+    }
+    await give(bob)
+    const fields = { 'bypass_codes.code_cipher': code.id, 'hardware_tokens.seed_cipher': fob.id }
+    const named = Object.entries(fields).map(([field, id]) => `${field} of ${server.acme.id}/${id}`)
+    const { unreadable, removed } = await rotate()
+    assert.deepEqual([unreadable, removed], [named, []])
+    assert.equal(await judged(server, { id: bob }, { bypasscode: code.code }), 'wrong_code')
+    await give(alice)
+    assert.deepEqual((await rotate()).unreadable, [])
+    assert.equal(await judged(server, { id: alice }, { bypasscode: code.code }), 'approved')
+    assert.equal(await judged(server, { id: alice }, { otp: fob.otp() }), 'approved')
+  })
+
   it('who has not looked for keys for 45 seconds encrypts nothing, and looks', async () => {
     let uptime = 0
     const { keyring } = server.config
@@ -275,6 +294,7 @@ async function plantEverywhere(server: TestServer): Promise<() => Promise<void>>
   const { device, userId } = await newPhone(server)
   const { code } = await newBypassCode(server, userId)
   const fob = await newFob(server, userId)
+  const [{ userId: later }, spare] = [await newUser(server), await newFob(server, undefined)]
   const columns = ['push_endpoint_cipher', 'push_keys_cipher']
   const place = (column: string) => ({ table: 'tokens', column, row: device.tid })
   const push = columns.map((column) => server.app.secrets.encrypt(place(column), column))
@@ -283,6 +303,8 @@ async function plantEverywhere(server: TestServer): Promise<() => Promise<void>>
   return async () => {
     assert.equal(await judged(server, { id: userId }, { bypasscode: code }), 'approved')
     assert.equal(await judged(server, { id: userId }, { otp: fob.otp() }), 'approved')
+    await server.call('PUT', `/api/users/${later}/hardware/${spare.id}`)
+    assert.equal(await judged(server, { id: later }, { otp: spare.otp() }), 'approved')
     const [row] = await sql(server.database, `select ${columns.join(', ')} from tokens where tid = ?`, device.tid)
     for (const column of columns) {
       assert.equal(server.app.secrets.decrypt(place(column), String(row?.[column])), column)

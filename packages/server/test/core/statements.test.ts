@@ -147,6 +147,14 @@ onEveryEngine((engine) => {
     ])
   })
 
+  it('a page of hardware tokens costs three, however many there are', async () => {
+    for (let more = 0; more < 3; more++) {
+      await newFob(server, undefined)
+      const calls = await callsOf(() => server.call('GET', '/api/hardware'))
+      assert.deepEqual(calls, [key, 'hardwareTokens.pageOfIds', 'hardwareTokens.findMany'])
+    }
+  })
+
   it('a list of five hundred users costs no more statements than one of two', async () => {
     const { domainId } = server.acme
     const replace = (count: number) =>

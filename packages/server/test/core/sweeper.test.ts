@@ -22,8 +22,18 @@ const kept: [table: string, values: string, lifeMs: number][] = [
   ],
   [
     'administrator_sessions (hash, organization_id, administrator_id, created_at, seen_at, expires_at)',
-    `whose || n, '', '', 0, 0, ?`,
+    `whose || n, '', '', 0, 9e12, ?`,
     0,
+  ],
+  [
+    'administrator_sessions (hash, organization_id, administrator_id, created_at, seen_at, expires_at)',
+    `whose || 'idle' || n, '', '', 0, ?, 9e12`,
+    30 * minuteMs,
+  ],
+  [
+    'bypass_codes (organization_id, id, user_id, code_cipher, uses_allowed, uses_remaining, created_at, ends_at)',
+    `whose, 'c' || n, 'u', '', 1, 0, 0, ?`,
+    90 * dayMs,
   ],
   [replies, `whose, 'change', 'j' || n, '', '', 200, '', ?`, 11 * minuteMs],
   [replies, `whose, 'answer', 'j' || n, 's', '', 200, '', ?`, 2 * dayMs],
@@ -58,7 +68,8 @@ onEveryEngine((engine) => {
     for (const [table] of kept) {
       const [name, column] = table.split(/[ (,]+/)
       assert.equal(await count(`${name} where ${column} like 'old%'`), 0, table)
-      assert.equal(await count(`${name} where ${column} like 'young%'`), name === 'replies' ? 2 : 1, table)
+      const young = kept.filter((other) => other[0] === table).length
+      assert.equal(await count(`${name} where ${column} like 'young%'`), young, table)
     }
   })
 

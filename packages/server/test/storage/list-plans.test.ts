@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
+import { newFob } from '../support/codes.ts'
 import { onEveryEngine, type TestEngine } from '../support/engines.ts'
 import { newPhone, newUser, type Phone } from '../support/phones.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -14,14 +15,15 @@ onEveryEngine((engine) => {
     phone = await newPhone(server)
     for (let n = 0; n < 2; n++) {
       await newUser(server)
+      await newFob(server, undefined)
       server.clock.advance(1)
       await phone.ask()
     }
   })
   after(() => server.stop())
 
-  it('a page of the compatible API passes over the pages before it in an index of ids, and reads its own users by them', async () => {
-    for (const path of ['/api/users', `/api/domains/${phone.domainId}/users`]) {
+  it('a page of the compatible API passes over the pages before it in an index of ids, and reads its own rows by them', async () => {
+    for (const path of ['/api/users', `/api/domains/${phone.domainId}/users`, '/api/hardware']) {
       const watched = watchStatements()
       const reply = await server.call('GET', `${path}?page=1`)
       watched.stop()
@@ -103,8 +105,8 @@ const narrowest: [RegExp, RegExp][] = [
 ]
 
 const idsOnly = {
-  sqlite: /^SEARCH \w+ USING COVERING INDEX (users|members)_order/,
-  postgres: /Limit.*Index Only Scan using (users|members)_order/,
+  sqlite: /^SEARCH \w+ USING COVERING INDEX (users|members|hardware_tokens)_order/,
+  postgres: /Limit.*Index Only Scan using (users|members|hardware_tokens)_order/,
 }
 
 function planner(server: TestServer, { name }: TestEngine) {

@@ -17,7 +17,7 @@ const BypassCode = Type.Object({
     description: 'empty when its row was changed behind the server’s back',
   }),
   usesAllowed: UsesAllowed,
-  usesRemaining: Type.Integer({ description: 'a code that has none stays in the list' }),
+  usesRemaining: Type.Integer({ description: 'a code that has none stays in the list for a while' }),
   expiresAt: Type.Union([Time, Type.Null()], { description: 'null for never' }),
   createdAt: Time,
 })
@@ -38,7 +38,8 @@ const forAlice = {
 
 export const list = operation({
   summary: 'List the bypass codes of a user',
-  about: 'With the codes, used-up and expired ones too, the oldest first. That they were read is in the audit log.',
+  about:
+    'With the codes, the oldest first; those that were used up or have expired stay for 90 days. That they were read is in the audit log.',
   query: listQuery,
   reply: listOf(BypassCode),
   example: { reply: { items: [forAlice] } },

@@ -10,7 +10,7 @@ import {
   updateHardwareToken,
 } from '../../core/hardware-tokens.ts'
 import type { ApiRoute, Incoming } from '../route.ts'
-import { pageOf } from './pages.ts'
+import { pageAnswer, pageOf } from './pages.ts'
 import { type Members, pathId, readMembers, readOptionalText, readText } from './request.ts'
 
 const all = '/api/hardware'
@@ -22,9 +22,9 @@ export const hardwareTokenRoutes: ApiRoute[] = [
     method: 'GET',
     path: all,
     async handle(app, actor, request) {
-      const tokens = await listHardwareTokens(app, actor)
-      // LoginTC's clients ask for `?page=N`: one that reads on until a page is empty must come to an end.
-      return pageOf(request) === 1 ? tokens : []
+      const page = pageOf(request)
+      const { tokens, more } = await listHardwareTokens(app, actor, { page })
+      return pageAnswer(tokens, more ? { path: all, page: page + 1 } : undefined)
     },
   },
   {

@@ -13,9 +13,11 @@ export const codesAndManagement = {
 const tables = [
   `create table bypass_codes (
     organization_id text not null, id text not null, user_id text not null, code_cipher text not null,
-    uses_allowed bigint not null, uses_remaining bigint not null, expires_at bigint, created_at bigint not null,
+    uses_allowed bigint not null, uses_remaining bigint not null, expires_at bigint, ends_at bigint,
+    created_at bigint not null,
     primary key (organization_id, id))`,
   `create index bypass_codes_user on bypass_codes (organization_id, user_id, created_at, id)`,
+  `create index bypass_codes_ended on bypass_codes (ends_at) where ends_at is not null`,
 
   `create table hardware_tokens (
     organization_id text not null, id text not null, alias text not null, serial_number text not null,
@@ -53,6 +55,7 @@ const tables = [
     seen_at bigint not null, expires_at bigint not null)`,
   `create index administrator_sessions_owner on administrator_sessions (organization_id, administrator_id)`,
   `create index administrator_sessions_lapsing on administrator_sessions (expires_at)`,
+  `create index administrator_sessions_idle on administrator_sessions (seen_at)`,
 ]
 
 const columns = [

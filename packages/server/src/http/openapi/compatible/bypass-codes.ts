@@ -21,7 +21,8 @@ export const bypassCodePaths: CompatiblePaths = {
     id: 'listBypassCodes',
     permission: 'bypass-codes:read',
     summary: 'List the bypass codes of a user',
-    about: 'With their clear text, which is recorded in the audit log. Used-up ones stay until they are deleted.',
+    about:
+      'With their clear text, which is recorded in the audit log. Those that have ended stay for 90 days, at most a hundred.',
     reply: Type.Array(BypassCode),
     examples: [{ reply: [once] }],
   },

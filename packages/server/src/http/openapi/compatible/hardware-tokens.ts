@@ -1,7 +1,7 @@
 import { hardwareTypes } from '@countersign/protocol/resources.ts'
 import Type from 'typebox'
 import { oneOf } from '../../admin/objects.ts'
-import { type CompatiblePaths, HardwareToken } from './objects.ts'
+import { type CompatiblePaths, HardwareToken, linkHeader, page } from './objects.ts'
 
 const fob = {
   id: '{hardwareId}',
@@ -22,9 +22,10 @@ export const hardwareTokenPaths: CompatiblePaths = {
     id: 'listHardwareTokens',
     permission: 'hardware:read',
     summary: 'List the hardware tokens',
-    about: 'In the order of their creation, all of them on page 1. Seeds are never shown.',
-    query: { page: Type.Optional(Type.Integer({ minimum: 1, description: 'any other than the first is empty' })) },
+    about: 'In the order of their creation, as a bare array. Seeds are never shown.',
+    query: page,
     reply: Type.Array(HardwareToken),
+    headers: linkHeader,
     examples: [{ reply: [fob] }],
   },
   'POST /api/hardware': {

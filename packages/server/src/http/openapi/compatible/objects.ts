@@ -43,7 +43,7 @@ export const User = Type.Object({
   name: Type.String({ description: 'the user name where none was given' }),
   email: Type.String({ description: 'or empty' }),
   domains: Type.Array(Id, { description: 'ids of the domains that the user is a member of' }),
-  bypasscodes: Type.Array(Id, { description: 'ids of the bypass codes, used-up ones too' }),
+  bypasscodes: Type.Array(Id, { description: 'ids of the bypass codes, those that have ended too' }),
   hardware: idOrNone('the hardware token'),
 })
 
