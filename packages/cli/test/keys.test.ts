@@ -81,8 +81,9 @@ onSqlite((engine) => {
 async function plantCodes({ database, command, acme }: Cluster): Promise<void> {
   const rows = await command(async ({ secrets }) =>
     Array.from({ length: codes }, (_, number) => {
-      const row = `code${number}`
-      return `('${acme.id}', '${row}', 'u', '${secrets.encrypt({ table: 'bypass_codes', column: 'code_cipher', row }, row)}', 1, 1, 0)`
+      const id = `code${number}`
+      const cipher = secrets.encrypt({ table: 'bypass_codes', column: 'code_cipher', row: `u/${id}` }, id)
+      return `('${acme.id}', '${id}', 'u', '${cipher}', 1, 1, 0)`
     }),
   )
   const columns = 'organization_id, id, user_id, code_cipher, uses_allowed, uses_remaining, created_at'
