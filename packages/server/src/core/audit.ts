@@ -64,6 +64,7 @@ export type AuditEventName =
   | 'audit.head_noted'
   | 'audit.exported'
   | 'keys.added'
+  | 'keys.retired'
   | 'keys.rotated'
   | 'keyring.rotated'
   | 'keyring.keys_dropped'

@@ -5,6 +5,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
@@ -69,6 +70,7 @@ export async function insertBypassCode(
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
     const codes = await unit.tx.bypassCodes.listOf(organizationId, input.userId)
     if (codes.filter((code) => isLive(app, code)).length >= liveMax) return refuse(tooManyCodes())
+    await holdKeys(app, unit, row.code_cipher)
     await unit.tx.bypassCodes.insert(row)
     const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
     unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })

@@ -10,6 +10,7 @@ import type { HardwareTokenRow } from '../storage/hardware-tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newId } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 
@@ -78,6 +79,7 @@ export async function insertHardwareToken(app: App, actor: Actor, input: NewHard
   const { organizationId } = actor
   const row = readNewToken(app, organizationId, input)
   await transact(app, async (unit) => {
+    await holdKeys(app, unit, row.seed_cipher)
     const inserted = await unit.tx.hardwareTokens.insert(organizationId, [row])
     if (inserted.length === 0) return refuse(serialNumberTaken(row.serial_number))
     const data = { id: row.id, serialNumber: row.serial_number, type: row.type }
