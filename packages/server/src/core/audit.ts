@@ -6,6 +6,7 @@ import type { Transaction } from '../storage/storage.ts'
 export type AuditEventName =
   | 'organization.created'
   | 'organization.updated'
+  | 'organization.settings_changed'
   | 'api_key.created'
   | 'api_key.updated'
   | 'api_key.rotated'

@@ -1,6 +1,6 @@
 import { activationCodeBytes, encodeActivationCode } from '@countersign/protocol/activation-code.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { FoundDomain } from '../storage/domains.ts'
 import type { NewToken, TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
@@ -156,7 +156,7 @@ export function isSuspended(app: App, token: Pick<TokenRow, 'suspended_until'>):
   return token.suspended_until > app.now()
 }
 
-function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; issued: PendingIssue } {
+function newToken(app: App, domain: FoundDomain, user: UserRow): { row: NewToken; issued: PendingIssue } {
   const tid = newId(app)
   const code = encodeActivationCode(app.random(activationCodeBytes))
   const secret = newNonce(app, secretBytes)
