@@ -38,6 +38,10 @@ async function verify(options: { head?: string; json?: boolean }): Promise<void>
       `The audit log of ${owner} is not intact: chain ${flaw.chain}, row ${flaw.seq}: ${flaw.problem}.\n`,
     )
   } else {
-    process.stdout.write(`The audit log is intact: ${events} events in ${chains} chains.\n`)
+    process.stdout.write(`The audit log is intact: ${counted(events, 'event')} in ${counted(chains, 'chain')}.\n`)
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -14,6 +14,7 @@ import { orgCommand } from './org.ts'
 import { restoreCommand } from './restore.ts'
 import { serveCommand } from './serve.ts'
 import { sessionCommand } from './session.ts'
+import { settingsCommand } from './settings.ts'
 import { tokenCommand } from './token.ts'
 import { userCommand } from './user.ts'
 
@@ -32,6 +33,7 @@ function program(): Command {
     .description('A self-hosted multi-factor authentication server.')
     .addCommand(serveCommand())
     .addCommand(orgCommand())
+    .addCommand(settingsCommand())
     .addCommand(domainCommand())
     .addCommand(userCommand())
     .addCommand(memberCommand())

@@ -200,6 +200,20 @@ onSqlite((engine) => {
     assert.equal((await commands.run('hardware', 'show', ...of)).code, 1)
   })
 
+  it('settings: shown, changed and taken back, within the bounds of the server', async () => {
+    const before = await commands.json('settings', 'show', ...org)
+    const given = ['--pending-sessions-max', '1', '--bypass-code-minutes-max', '60']
+    const changed = await commands.json('settings', 'update', ...given, ...org)
+    assert.deepEqual(changed, { ...before, pendingSessionsMax: 1, bypassCodeMinutesMax: 60 })
+    const { output } = await commands.run('settings', 'show', ...org)
+    assert.match(output, /^bypassCodeMinutesMax +60$/m)
+    const refused = await commands.run('settings', 'update', '--pending-sessions-max', '4', ...org)
+    assert.match(refused.errors, /pendingSessionsMax.*from 1 to 3/)
+    const back = ['--pending-sessions-max', '3', '--bypass-code-minutes-max', 'off']
+    assert.deepEqual(await commands.json('settings', 'update', ...back, ...org), before)
+    assert.match((await commands.run('settings', 'update', ...org)).errors, /Say what to change/)
+  })
+
   it('audit: what the command line did is listed as its own, and exported to a new file only', async () => {
     const listed = await commands.json('audit', 'list', '--event', 'user.deleted', ...org)
     assert.deepEqual(

@@ -26,6 +26,22 @@ export interface OrganizationChanges {
   name?: string
 }
 
+/** The limits of an organization, at or below the server's own. */
+export interface Settings {
+  /** sessions that can be created for one user in a day */
+  sessionsPerDayMax: number
+  /** requests that wait at one token at a time */
+  pendingSessionsMax: number
+  /** minutes that a new activation code is valid at most; null for what its domain says */
+  activationCodeMinutesMax: number | null
+  /** minutes that a new bypass code is valid at most, so that none is without an end; null for any */
+  bypassCodeMinutesMax: number | null
+  /** wrong bypass codes in a row that lock a user's codes for an hour */
+  wrongBypassCodesMax: number
+  /** the same for one-time passwords */
+  wrongOneTimePasswordsMax: number
+}
+
 export interface ManagedDomain extends Domain {
   /** instead of activationCodeExpiration; null for that */
   activationCodeMinutes: number | null

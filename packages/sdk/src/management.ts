@@ -5,7 +5,7 @@ import { BypassCodeCalls } from './management-bypass-codes.ts'
 import { DomainCalls } from './management-domains.ts'
 import { HardwareCalls } from './management-hardware.ts'
 import { MemberCalls } from './management-members.ts'
-import { OrganizationCalls } from './management-organization.ts'
+import { OrganizationCalls, SettingsCalls } from './management-organization.ts'
 import { SessionCalls, SignInCalls } from './management-sessions.ts'
 import { TokenCalls } from './management-tokens.ts'
 import { UserCalls } from './management-users.ts'
@@ -25,6 +25,7 @@ export type ManagementOptions = Omit<ClientOptions, 'apiKey'> & Partial<Pick<Cli
 export class ManagementClient {
   readonly signIn: SignInCalls
   readonly organization: OrganizationCalls
+  readonly settings: SettingsCalls
   readonly domains: DomainCalls
   readonly users: UserCalls
   readonly members: MemberCalls
@@ -41,6 +42,7 @@ export class ManagementClient {
     const transport = transportOf(options, api)
     this.signIn = new SignInCalls(transport)
     this.organization = new OrganizationCalls(transport)
+    this.settings = new SettingsCalls(transport)
     this.domains = new DomainCalls(transport)
     this.users = new UserCalls(transport)
     this.members = new MemberCalls(transport)

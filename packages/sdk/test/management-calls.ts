@@ -34,6 +34,13 @@ export const operationCalls: Record<string, OperationCall> = {
     body: 'M.OrganizationChanges',
   },
 
+  adminGetSettings: { call: (client) => client.settings.show(), reply: 'M.Settings' },
+  adminUpdateSettings: {
+    call: (client) => client.settings.update({ pendingSessionsMax: 2 }, { ifMatch: '*' }),
+    reply: 'M.Settings',
+    body: 'Partial<M.Settings>',
+  },
+
   adminListDomains: {
     call: (client) => all(client.domains.list({ limit: 1 })),
     reply: 'M.Part<M.ManagedDomain>',

@@ -9,6 +9,7 @@ import type { Payloads } from './device-schemas.ts'
 import { policyOf, unlockMethods } from './domains.ts'
 import { ApiError } from './errors.ts'
 import { newNonce } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
 import { addressKey } from './limits.ts'
 import { earlierReply, type MessageId, rememberReply } from './replies.ts'
 import { plainHash, sameSecret } from './secrets.ts'
@@ -73,6 +74,7 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     checkClock(app, payload.iat) // after the look-up: what was answered stays answered, however late it is sent again
     if (!(await isOpen(app, unit, token, payload))) return refuse(activationFailed())
     if (!allows(domain, payload.factor)) return refuse(factorRequired())
+    await holdKeys(app, unit, values.pin_key_cipher)
     if (!(await unit.tx.tokens.activate(organizationId, tid, app.now(), values))) return refuse(activationFailed())
     await unit.tx.activations.deleteOf(organizationId, [tid])
     const body = { state: 'active', tid, time: Math.floor(app.now() / 1000) }

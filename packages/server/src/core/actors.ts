@@ -41,6 +41,7 @@ export const permissions = [
   'ping',
   'organization:read',
   'organization:write',
+  'settings:write',
   'domains:read',
   'domains:write',
   'users:read',
@@ -81,7 +82,14 @@ const enrolment: Permission[] = [
 const helping: Permission[] = [...enrolment, 'sessions:cancel', 'audit:read']
 const auditing: Permission[] = [...reading, 'api-keys:read', 'administrators:read']
 const administration: Permission[] = [
-  ...new Set<Permission>([...authentication, ...helping, ...auditing, 'domains:write', 'api-keys:write']),
+  ...new Set<Permission>([
+    ...authentication,
+    ...helping,
+    ...auditing,
+    'settings:write',
+    'domains:write',
+    'api-keys:write',
+  ]),
 ]
 
 type Grants = ReadonlySet<Permission> | 'everything'

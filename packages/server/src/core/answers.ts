@@ -7,9 +7,10 @@ import type { TokenRow } from '../storage/tokens.ts'
 import type { Payloads } from './device-schemas.ts'
 import { satisfies } from './domains.ts'
 import { ApiError } from './errors.ts'
+import { holdKeys } from './key-holds.ts'
 import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
-import { sameSecret } from './secrets.ts'
+import { keyIdOf, sameSecret } from './secrets.ts'
 import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
 import { aboutToken, deviceOf, isIntact, isSuspended } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
@@ -145,12 +146,10 @@ async function approve(app: App, { unit, token, session, text }: Case): Promise<
   const at = app.now()
   const evidence = JSON.stringify({ answer: text, key: JSON.parse(token.public_key ?? 'null') })
   const place = { table: 'sessions', column: 'evidence_cipher', row: session.sid }
-  const approval = {
-    at,
-    verdictMac: verdictMac(app, session, at),
-    evidenceCipher: app.secrets.encrypt(place, evidence),
-  }
+  const evidenceCipher = app.secrets.encrypt(place, evidence)
+  const approval = { at, verdictMac: verdictMac(app, session, at), evidenceCipher, keyId: keyIdOf(evidenceCipher) }
   if (!(await unit.tx.sessions.approve(session.organization_id, session.sid, approval))) {
+    await holdKeys(app, unit, evidenceCipher)
     // Its time ran out between the look at it and this write.
     await saveToken(unit, token)
     const data = { problem: 'session_closed', state: 'expired', answer: 'approve' }

@@ -1,7 +1,7 @@
 import type { Challenge } from '@countersign/protocol/challenge.ts'
 import { cleanText } from '@countersign/protocol/text.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { FoundDomain } from '../storage/domains.ts'
 import type { SessionRow } from '../storage/sessions.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
@@ -9,20 +9,20 @@ import type { Actor } from './actors.ts'
 import { unlockWord } from './domains.ts'
 import { newDigits, newNonce } from './ids.ts'
 import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
+import { settingsOf } from './organization-settings.ts'
 import { plainHash } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { isIntact, isSuspended, noSuchToken, tamperedToken } from './tokens.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 import { aboutSession, numberMac, type SessionView, viewOf } from './verdicts.ts'
 
-const pendingPerTokenMax = 3
 const unapprovedInARowMax = 15
 const throttleMs = 3_600_000
 const numberLength = 6
 
 /** What is asked of a member's authenticator. */
 export interface ApprovalRequest {
-  domain: DomainRow
+  domain: FoundDomain
   user: UserRow
   attrs: Challenge['attrs']
   ip?: string
@@ -38,21 +38,21 @@ export async function requestApproval(app: App, actor: Actor, request: ApprovalR
     if (!isIntact(app, token)) await reportTampering(app, tamperedToken(token))
     const number = request.matched ? newDigits(app, numberLength) : undefined
     const row = pendingSession(app, request, token, number)
-    const view = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, user }))
+    const view = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, domain, user }))
     if (view !== 'token changed') return view
   }
 }
 
-type Opening = { token: TokenRow; row: SessionRow; number: string | undefined; user: UserRow }
+type Opening = { token: TokenRow; row: SessionRow; number: string | undefined; domain: FoundDomain; user: UserRow }
 
 /** In the unit: what the challenge was built from must still be so, and the token must be allowed one more request. */
-async function openSession(app: App, unit: Unit, actor: Actor, { token, row, number, user }: Opening) {
+async function openSession(app: App, unit: Unit, actor: Actor, { token, row, number, ...asked }: Opening) {
   const current = await unit.tx.tokens.lock(token.organization_id, token.tid)
   if (current?.state !== 'active') return 'token changed' as const
   if (current.factor !== token.factor || current.key_generation !== token.key_generation)
     return 'token changed' as const
-  if (!(await takeDaily(app, unit, user))) return refuse(tooManySessions())
-  const reason = await refusalReason(app, unit, current)
+  if (!(await takeDaily(app, unit, asked))) return refuse(tooManySessions())
+  const reason = await refusalReason(app, unit, { token: current, ...asked })
   if (reason) return insertRefused(app, unit, actor, { row, reason })
   await unit.tx.sessions.insert(row)
   const unapproved_sessions = startsAnew(app, current) ? 1 : current.unapproved_sessions + 1
@@ -72,12 +72,16 @@ async function openSession(app: App, unit: Unit, actor: Actor, { token, row, num
 }
 
 /** Why no request may go to this token now; undefined when one may. */
-async function refusalReason(app: App, unit: Unit, token: TokenRow): Promise<string | undefined> {
+async function refusalReason(
+  app: App,
+  unit: Unit,
+  { token, domain }: Pick<Opening, 'token' | 'domain'>,
+): Promise<string | undefined> {
   if (!isIntact(app, token)) return 'token_unusable'
   if (isSuspended(app, token)) return 'suspended'
   if (token.throttled_until > app.now()) return 'throttled'
   const pending = await unit.tx.sessions.countPending(token.organization_id, token.tid, app.now())
-  if (pending >= pendingPerTokenMax) return 'throttled'
+  if (pending >= settingsOf(domain).pendingSessionsMax) return 'throttled'
   if (token.unapproved_sessions < unapprovedInARowMax || startsAnew(app, token)) return undefined
   await unit.tx.tokens.updateCounters(token.organization_id, token.tid, {
     ...token,

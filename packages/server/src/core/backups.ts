@@ -33,7 +33,8 @@ export async function createBackup(
 
 /**
  * Fills an empty database from a backup: wholly, or not at all. Throws when the file is damaged or of a newer version, when
- * the database is in use, and when the keyring is not the one of the installation that the backup was made of.
+ * the database is in use, when the backup lacks a key that nothing works without, and when the keyring is not the one of the
+ * installation that the backup was made of.
  */
 export async function restoreBackup(
   backups: Backups,
@@ -42,12 +43,15 @@ export async function restoreBackup(
   const { migrations, createdAt } = await readHeader(file)
   return backups.write(migrations, async ({ tables, insert }) => {
     let restored = 0
+    const purposes = new Set<string>()
     for await (const { table, rows } of readRows(file, tables)) {
-      if (table.name === 'data_keys') requireItsKeyring(table.columns, rows, keyring)
+      if (table.name === 'data_keys')
+        for (const { purpose } of openKeys(table.columns, rows, keyring)) purposes.add(purpose)
       await insert(table, rows)
       restored += rows.length
       onRows(restored, table.name)
     }
+    requireKeys(file, purposes)
     return { rows: restored, createdAt }
   })
 }
@@ -60,17 +64,26 @@ export async function noteRestored(app: App, { rows, createdAt }: Restored): Pro
   )
 }
 
-/** Without its keyring a database can be filled, but never used: better to say so before. */
-function requireItsKeyring(columns: string[], rows: Value[][], keyring: string): void {
+/** The keys in these rows. Without its keyring a database can be filled, but never used: better to say so before. */
+function openKeys(columns: string[], rows: Value[][], keyring: string): DataKeyRow[] {
+  const keys = rows.map((row) => keyRowOf(columns, row))
   try {
-    requireKeyring(
-      rows.map((row) => keyRowOf(columns, row)),
-      keyring,
-    )
+    requireKeyring(keys, keyring)
   } catch (cause) {
     const message = `A restore needs the keyring of the installation that the backup was made of, as ${keyring}.`
     throw new Error(message, { cause })
   }
+  return keys
+}
+
+/** A database without its keys would take any keyring, and nobody could use what is in it. */
+function requireKeys(file: string, purposes: ReadonlySet<string>): void {
+  const missing = ['root', 'fields'].filter((purpose) => !purposes.has(purpose))
+  if (missing.length === 0) return
+  const which = missing.map((purpose) => `"${purpose}"`).join(' and ')
+  throw new Error(
+    `${file} lacks the data key ${which}: no keyring opens what is in it. Take a backup from before the keys were lost.`,
+  )
 }
 
 function keyRowOf(columns: string[], row: Value[]): DataKeyRow {

@@ -5,6 +5,8 @@ import { type Actor, requirePermission } from './actors.ts'
 import type { CodeVerdict } from './code-budget.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { newDigits, newId } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
+import { currentSettings } from './organization-settings.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { type FieldPlace, sameSecret } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
@@ -53,22 +55,24 @@ export async function createBypassCode(
 ): Promise<BypassCode> {
   const minutes = within(input.expirationMinutes ?? 0, [0, minutesMax], 'expirationTime')
   const expiresAt = minutes === 0 ? null : app.now() + minutes * minuteMs
-  return bypassCodeOf(app, await insertBypassCode(app, actor, { ...input, expiresAt }))
+  const end = input.expirationMinutes === undefined ? {} : { expiresAt }
+  return bypassCodeOf(app, await insertBypassCode(app, actor, { ...input, ...end }))
 }
 
 /**
- * The same for an end in milliseconds, null for none, that the caller has checked; returns the row. Of the user's codes that
- * have ended, those but the last hundred go.
+ * The same for an end in milliseconds, null for none, that the caller has checked; returns the row. Without one the code lives as
+ * long as the organization allows. Of the user's codes that have ended, those but the last hundred go.
  */
 export async function insertBypassCode(
   app: App,
   actor: Actor,
-  input: { userId: string; usesAllowed?: number; expiresAt: number | null },
+  input: { userId: string; usesAllowed?: number; expiresAt?: number | null },
 ): Promise<BypassCodeRow> {
   requirePermission(actor, 'bypass-codes:write')
   const { organizationId } = actor
   const uses = within(input.usesAllowed ?? 1, [1, usesMax], 'usesAllowed')
-  const row = newRow(app, organizationId, { userId: input.userId, uses, expiresAt: input.expiresAt })
+  const expiresAt = await allowedEnd(app, actor, input.expiresAt)
+  const row = newRow(app, organizationId, { userId: input.userId, uses, expiresAt })
   return transact(app, async (unit) => {
     // Two requests at once must not make a sixth.
     if (!(await unit.tx.users.lock(organizationId, input.userId))) return refuse(noSuchUser())
@@ -76,6 +80,7 @@ export async function insertBypassCode(
     if (codes.filter((code) => isLive(app, code)).length >= liveMax) return refuse(tooManyCodes())
     const surplus = surplusOf(app, codes)
     if (surplus.length > 0) await unit.tx.bypassCodes.deleteMany(organizationId, surplus)
+    await holdKeys(app, unit, row.code_cipher)
     await unit.tx.bypassCodes.insert(row)
     const data = { id: row.id, usesAllowed: uses, expiresAt: row.expires_at }
     unit.audit({ organizationId, event: 'bypass_code.created', actor, userId: row.user_id, data })
@@ -187,6 +192,16 @@ async function bypassCodeOf(app: App, row: BypassCodeRow): Promise<BypassCode> {
 /** LoginTC's Java client 1.1.4 parses `yyyy-MM-dd'T'HH:mm:ssZ`: no fraction, no colon in the zone, no Z. */
 function javaTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}+0000`
+}
+
+/** When a new code ends. An organization may forbid codes that live for long, or for ever. */
+async function allowedEnd(app: App, actor: Actor, end: number | null | undefined): Promise<number | null> {
+  const { bypassCodeMinutesMax: max } = await currentSettings(app, actor.organizationId)
+  if (max === null) return end ?? null
+  const latest = app.now() + max * minuteMs
+  if (end === undefined) return latest
+  if (end !== null && end <= latest) return end
+  throw new ApiError('api.error.badrequest', `In this organization a bypass code is valid for ${max} minutes at most.`)
 }
 
 function isLive(app: App, row: BypassCodeRow): boolean {

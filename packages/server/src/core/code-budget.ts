@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { CodeFailuresRow } from '../storage/code-failures.ts'
 import type { Actor } from './actors.ts'
+import type { Settings } from './organization-settings.ts'
 import type { Unit } from './transactions.ts'
 
 /** The two kinds of code that are judged at once, as sessions name them. */
@@ -10,7 +11,7 @@ export type CodeMethod = 'bypasscode' | 'otp'
 export type CodeVerdict = 'accepted' | 'wrong' | 'spent'
 
 const column = { bypasscode: 'bypass_codes', otp: 'otps' } as const
-const wrongInARowMax = { bypasscode: 5, otp: 10 } as const
+const wrongInARowMax = { bypasscode: 'wrongBypassCodesMax', otp: 'wrongOneTimePasswordsMax' } as const
 const lockMs = 3_600_000
 
 interface Budget {
@@ -18,6 +19,7 @@ interface Budget {
   organizationId: string
   /** the user, or a hardware token that is nobody's */
   ownerId: string
+  settings: Settings
 }
 
 /**
@@ -30,12 +32,12 @@ export async function underBudget(
   actor: Actor,
   budget: Budget & { judge: () => Promise<CodeVerdict> },
 ): Promise<CodeVerdict | 'locked'> {
-  const { method, organizationId, ownerId } = budget
+  const { organizationId, ownerId } = budget
   const failures = startedAnew(app, await unit.tx.codeFailures.lock(organizationId, ownerId))
   if (failures.locked_until > app.now()) return 'locked'
   const verdict = await budget.judge()
   if (verdict === 'spent') return verdict
-  const next = verdict === 'accepted' ? fresh(failures) : counted(app, failures, method)
+  const next = verdict === 'accepted' ? fresh(failures) : counted(app, failures, budget)
   if (verdict === 'accepted' && failures.bypass_codes + failures.otps === 0) return verdict
   await unit.tx.codeFailures.update(next)
   if (next.locked_until > 0) reportLock(app, unit, actor, budget)
@@ -51,9 +53,9 @@ function fresh(row: CodeFailuresRow): CodeFailuresRow {
   return { ...row, bypass_codes: 0, otps: 0, locked_until: 0 }
 }
 
-function counted(app: App, row: CodeFailuresRow, method: CodeMethod): CodeFailuresRow {
+function counted(app: App, row: CodeFailuresRow, { method, settings }: Budget): CodeFailuresRow {
   const failures = row[column[method]] + 1
-  const locked_until = failures >= wrongInARowMax[method] ? app.now() + lockMs : 0
+  const locked_until = failures >= settings[wrongInARowMax[method]] ? app.now() + lockMs : 0
   return { ...row, [column[method]]: failures, locked_until }
 }
 

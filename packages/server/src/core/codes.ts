@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { DomainRow, FoundDomain } from '../storage/domains.ts'
 import type { SessionRow } from '../storage/sessions.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
@@ -9,13 +9,14 @@ import { type CodeMethod, type CodeVerdict, underBudget } from './code-budget.ts
 import { ApiError, noSuchUser } from './errors.ts'
 import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
 import { findPassword, usePassword } from './one-time-passwords.ts'
+import { settingsOf } from './organization-settings.ts'
 import { revokeTokens } from './revocation.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { aboutSession, type SessionView, verdictMac, viewOf } from './verdicts.ts'
 
 /** A code that came with the request for a session. */
 export interface PresentedCode {
-  domain: DomainRow
+  domain: FoundDomain
   user: UserRow
   method: CodeMethod
   code: string
@@ -46,9 +47,9 @@ export async function judgeCode(app: App, actor: Actor, presented: PresentedCode
     // The lock of the membership, before all others: who removes the member denies what was approved until then.
     if (!(await unit.tx.members.lock(user.organization_id, domain.id, user.id))) return refuse(noSuchUser())
     const token = await unit.tx.tokens.lockLive(user.organization_id, domain.id, user.id)
-    if (!(await takeDaily(app, unit, user))) return refuse(tooManySessions())
-    const budget = { method, organizationId: user.organization_id, ownerId: user.id, judge: () => judge(unit) }
-    const verdict = await underBudget(app, unit, actor, budget)
+    if (!(await takeDaily(app, unit, presented))) return refuse(tooManySessions())
+    const owner = { organizationId: user.organization_id, ownerId: user.id, settings: settingsOf(domain) }
+    const verdict = await underBudget(app, unit, actor, { method, ...owner, judge: () => judge(unit) })
     const row = { ...emptySession(app, domain, user), method }
     if (verdict === 'accepted') return insertApproved(app, unit, actor, { row, token })
     if (verdict === 'wrong' && method === 'bypasscode') await countAsUnlock(app, unit, actor, { domain, token })

@@ -117,7 +117,7 @@ class KnownKeys {
     for (const row of rows) {
       const key = unwrap(keyring, row, file)
       if (row.purpose === 'root') this.#root = key
-      if (row.purpose === 'fields') this.fields.set(row.id, key)
+      if (row.purpose !== 'root') this.fields.set(row.id, key)
     }
   }
 }

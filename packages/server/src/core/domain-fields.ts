@@ -1,10 +1,11 @@
 import { type Domain, domainTypes, type KeyType, keyTypes } from '@countersign/protocol/resources.ts'
 import { cleanText, codePoints } from '@countersign/protocol/text.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { DomainRow, FoundDomain } from '../storage/domains.ts'
 import { badRequest } from './errors.ts'
 import { newId } from './ids.ts'
 import { readNetworks } from './networks.ts'
+import { settingsOf } from './organization-settings.ts'
 
 export const numberMatchings = ['off', 'whenAsked', 'required'] as const
 export const fraudReactions = ['suspend', 'notify', 'revoke'] as const
@@ -152,9 +153,10 @@ export function allowedNetworksOf(row: DomainRow): string[] {
 }
 
 /** How long a code of this domain can be used. */
-export function codeLifeMs(row: DomainRow): number {
+export function codeLifeMs(row: FoundDomain): number {
   const { activation_code_minutes: minutes, activation_code_expiration: days } = row
-  return (minutes ?? days * minutesPerDay) * 60_000
+  const { activationCodeMinutesMax: minutesMax } = settingsOf(row)
+  return Math.min(minutes ?? days * minutesPerDay, minutesMax ?? Number.POSITIVE_INFINITY) * 60_000
 }
 
 /** The type of a row's key. */

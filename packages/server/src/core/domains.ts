@@ -1,7 +1,7 @@
 import type { Policy, UnlockMethod } from '@countersign/protocol/device-messages.ts'
 import type { Domain, KeyType } from '@countersign/protocol/resources.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { DomainRow, FoundDomain } from '../storage/domains.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { type Actor, requirePermission } from './actors.ts'
 import {
@@ -30,7 +30,7 @@ export async function getDomain(app: App, actor: Actor, input: { domainId: strin
 }
 
 /** The row of a domain of the caller's organization, or `api.error.notfound.domain`. */
-export async function findDomain(app: App, actor: Actor, domainId: string): Promise<DomainRow> {
+export async function findDomain(app: App, actor: Actor, domainId: string): Promise<FoundDomain> {
   const row = await available(app, () => app.storage.domains.find(actor.organizationId, domainId))
   if (!row) throw noSuchDomain()
   return row

@@ -4,6 +4,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import { ApiError } from './errors.ts'
 import type { HardwareFileToken, RefusedToken } from './hardware-files/index.ts'
 import { readNewToken } from './hardware-tokens.ts'
+import { holdKeys } from './key-holds.ts'
 import { available, transact } from './transactions.ts'
 
 /** Tokens to register, as a file describes them (core/hardware-files). */
@@ -67,7 +68,9 @@ async function insertNew(app: App, actor: Actor, entries: Entry[]): Promise<Set<
   const { organizationId } = actor
   // In the order of their serial numbers two imports at once cannot wait for each other.
   const rows = entries.map(({ row }) => row).sort((a, b) => (a.serial_number < b.serial_number ? -1 : 1))
-  return transact(app, async ({ tx, audit }) => {
+  return transact(app, async (unit) => {
+    const { tx, audit } = unit
+    await holdKeys(app, unit, ...rows.map((row) => row.seed_cipher))
     const inserted = new Set(await tx.hardwareTokens.insert(organizationId, rows))
     for (const { id, serial_number: serialNumber, type } of rows) {
       if (!inserted.has(id)) continue

@@ -7,6 +7,7 @@ import { findHardwareToken, noSuchHardware } from './hardware-tokens.ts'
 import { type ManagedHardwareToken, managedHardwareOf } from './managed-hardware-tokens.ts'
 import { stepAt } from './oath.ts'
 import { stepsOf, synchronized } from './one-time-passwords.ts'
+import { currentSettings } from './organization-settings.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 
 /** how far a clock may be off, 4 hours of half minutes: two passwords fit there by chance once in 10^9 tries */
@@ -26,9 +27,10 @@ export async function resyncHardwareToken(
   const found = await findHardwareToken(app, actor, input)
   const seconds = await secondsOf(app, found, input)
   const ownerId = found.user_id ?? found.id
+  const settings = await currentSettings(app, organizationId)
   return transact(app, async (unit) => {
     const judge = () => useBoth(app, unit, found, seconds)
-    const verdict = await underBudget(app, unit, actor, { method: 'otp', organizationId, ownerId, judge })
+    const verdict = await underBudget(app, unit, actor, { method: 'otp', organizationId, ownerId, settings, judge })
     if (verdict !== 'accepted') return refuse(refusals[verdict]())
     const row = await unit.tx.hardwareTokens.find(organizationId, found.id)
     if (!row) return refuse(noSuchHardware())

@@ -11,6 +11,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, badRequest, noSuchUser } from './errors.ts'
 import { resealSeed, sealSeed } from './hardware-seeds.ts'
 import { newId } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
 import { pageSize } from './lists.ts'
 import { denyApprovedBy } from './revocation.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
@@ -92,6 +93,7 @@ export async function insertHardwareToken(app: App, actor: Actor, input: NewHard
   const { organizationId } = actor
   const row = readNewToken(app, organizationId, input)
   await transact(app, async (unit) => {
+    await holdKeys(app, unit, row.seed_cipher)
     const inserted = await unit.tx.hardwareTokens.insert(organizationId, [row])
     if (inserted.length === 0) return refuse(serialNumberTaken(row.serial_number))
     const data = { id: row.id, serialNumber: row.serial_number, type: row.type }
@@ -199,9 +201,11 @@ export async function freeHardwareOf(
 }
 
 /** The seed is encrypted for whoever has the token: with the row alone it cannot be given to anybody else. */
-function giveTo(app: App, { tx }: Unit, row: HardwareTokenRow, userId: string | null) {
-  const owner = { user_id: userId, seed_cipher: resealSeed(app, row, userId) }
-  return tx.hardwareTokens.give(row.organization_id, row.id, owner)
+async function giveTo(app: App, unit: Unit, row: HardwareTokenRow, userId: string | null): Promise<void> {
+  const seed_cipher = resealSeed(app, row, userId)
+  // What could not be read stays as it is, under whatever key.
+  if (seed_cipher !== row.seed_cipher) await holdKeys(app, unit, seed_cipher)
+  await unit.tx.hardwareTokens.give(row.organization_id, row.id, { user_id: userId, seed_cipher })
 }
 
 /** A token's row, every value checked and the seed encrypted; throws `api.error.badrequest` naming what cannot be. */

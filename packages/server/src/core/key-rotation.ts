@@ -3,11 +3,12 @@ import type { EncryptedColumn, EncryptedField } from '../storage/ciphers.ts'
 import type { DataKeyRow } from '../storage/keys.ts'
 import { installation } from './audit.ts'
 import { activationMs, newDataKey } from './data-keys.ts'
+import { holdKeys } from './key-holds.ts'
 import { readKeyring } from './keyring.ts'
-import type { FieldPlace } from './secrets.ts'
+import { type FieldPlace, keyIdOf } from './secrets.ts'
 import { transact } from './transactions.ts'
 
-/** Fields that were encrypted just before the new key took over may be stored so much later. */
+/** Servers whose clocks differ get so much time to use the new key, before the old ones may not be used any more. */
 const settlingMs = 30_000
 
 /** What one unit rewrites: well below the 50 ms that a server may be kept waiting. */
@@ -31,11 +32,13 @@ export interface Rotation {
   unreadable: string[]
 }
 
+const overtaken = 'Another rotation has begun meanwhile, or the clock was set back. Run this again.'
+
 const operator = { kind: 'operator', id: 'command-line' } as const
 
 /**
  * Encrypts every field under a new key, beside running servers, and removes the old keys. May be ended at any moment and
- * run again: it continues where it was.
+ * run again: it continues where it was. Nothing that was acknowledged can be lost (docs/decisions/0016).
  */
 export async function rotateKeys(app: App, options: RotationOptions): Promise<Rotation> {
   const key = await beginRotation(app)
@@ -45,7 +48,8 @@ export async function rotateKeys(app: App, options: RotationOptions): Promise<Ro
   const pass = new Pass(app, key.id, options)
   await pass.run()
   await waitUntil(app, inUse + settlingMs, options)
-  // Until a pass finds nothing: then nobody uses the old keys, and nobody can begin to.
+  await retireOldKeys(app, key)
+  // What a pass finds from here on was stored before: until one finds nothing.
   while ((await pass.run()) > 0);
   const { fields, unreadable } = pass
   const removed = unreadable.length === 0 ? await endRotation(app, key, fields) : []
@@ -56,9 +60,9 @@ export async function rotateKeys(app: App, options: RotationOptions): Promise<Ro
 async function beginRotation(app: App): Promise<DataKeyRow> {
   return transact(app, async ({ tx, audit }) => {
     await tx.keys.lock()
-    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields')
+    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose !== 'root')
     const youngest = rows.at(-1)
-    if (!youngest) throw new Error('The database has lost its keys. Restore it from a backup.')
+    if (youngest?.purpose !== 'fields') throw new Error('The database has lost its keys. Restore it from a backup.')
     if (rows.length > 1) return youngest
     // A clock that was set back must not make the new key the older one.
     const createdAt = Math.max(app.now(), youngest.created_at + 1)
@@ -69,17 +73,20 @@ async function beginRotation(app: App): Promise<DataKeyRow> {
   })
 }
 
+/** From here on nothing can be stored under the old keys: neither a late server's clock nor a unit that hung changes that. */
+async function retireOldKeys(app: App, key: DataKeyRow): Promise<void> {
+  await transact(app, async ({ tx, audit }) => {
+    await tx.keys.lock()
+    const retired = await tx.keys.retire(key)
+    const data = { key: key.id, retired }
+    if (retired.length > 0) audit({ organizationId: installation, event: 'keys.retired', actor: operator, data })
+  })
+}
+
 async function endRotation(app: App, key: DataKeyRow, fields: number): Promise<string[]> {
   return transact(app, async ({ tx, audit }) => {
     await tx.keys.lock()
-    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields')
-    const old = rows
-      .slice(
-        0,
-        rows.findIndex(({ id }) => id === key.id),
-      )
-      .map(({ id }) => id)
-    const removed = old.length > 0 ? await tx.keys.remove(old) : []
+    const removed = await tx.keys.removeRetired(key)
     const data = { key: key.id, removed, fields }
     if (removed.length > 0) audit({ organizationId: installation, event: 'keys.rotated', actor: operator, data })
     return removed
@@ -132,7 +139,9 @@ class Pass {
     const anew = fields.flatMap((field) => this.#anew(column, field) ?? [])
     if (anew.length === 0) return
     const began = performance.now()
-    this.fields += await transact(this.#app, async ({ tx }) => {
+    this.fields += await transact(this.#app, async (unit) => {
+      const { tx } = unit
+      await holdKeys(this.#app, unit, ...anew.map(({ cipher }) => cipher))
       let replaced = 0
       for (const { field, cipher } of anew) {
         if (await tx.ciphers.replace(column, field, cipher)) replaced++
@@ -146,7 +155,10 @@ class Pass {
   #anew(column: EncryptedColumn, field: EncryptedField): { field: EncryptedField; cipher: string } | undefined {
     const place = { table: column.table, column: column.column, row: field.row }
     const clear = this.#read(place, field)
-    return clear === undefined ? undefined : { field, cipher: this.#app.secrets.encrypt(place, clear) }
+    if (clear === undefined) return undefined
+    const cipher = this.#app.secrets.encrypt(place, clear)
+    if (keyIdOf(cipher) !== this.#key) throw new Error(overtaken)
+    return { field, cipher }
   }
 
   #read(place: FieldPlace, field: EncryptedField): string | undefined {

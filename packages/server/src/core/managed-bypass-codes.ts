@@ -57,10 +57,9 @@ export async function createManagedBypassCode(
   input: { userId: string; usesAllowed?: number; expiresAt?: string | null },
 ): Promise<ManagedBypassCode> {
   requirePermission(actor, 'bypass-codes:write')
-  return managed(
-    app,
-    await insertBypassCode(app, actor, { ...input, expiresAt: readEnd(app, input.expiresAt ?? null) }),
-  )
+  const { expiresAt, ...rest } = input
+  const end = expiresAt === undefined ? {} : { expiresAt: readEnd(app, expiresAt) }
+  return managed(app, await insertBypassCode(app, actor, { ...rest, ...end }))
 }
 
 function readEnd(app: App, text: string | null): number | null {

@@ -1,14 +1,14 @@
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { DomainRow, FoundDomain } from '../storage/domains.ts'
 import type { SessionRow } from '../storage/sessions.ts'
 import type { UserRow } from '../storage/users.ts'
 import type { Actor } from './actors.ts'
 import { ApiError } from './errors.ts'
 import { newId } from './ids.ts'
+import { settingsOf } from './organization-settings.ts'
 import type { Unit } from './transactions.ts'
 import { aboutSession, type SessionView, viewOf } from './verdicts.ts'
 
-const sessionsPerDayMax = 1_000
 const dayMs = 86_400_000
 
 /** A session that has just been asked for and has no request yet. */
@@ -60,8 +60,12 @@ export async function insertRefused(
 }
 
 /** Takes one of the sessions that a user may have in a day; false when none is left. */
-export function takeDaily(app: App, unit: Unit, user: UserRow): Promise<boolean> {
-  const allowance = { max: sessionsPerDayMax, now: app.now(), windowStart: app.now() - dayMs }
+export function takeDaily(
+  app: App,
+  unit: Unit,
+  { domain, user }: { domain: FoundDomain; user: UserRow },
+): Promise<boolean> {
+  const allowance = { max: settingsOf(domain).sessionsPerDayMax, now: app.now(), windowStart: app.now() - dayMs }
   return unit.tx.limits.use(user.organization_id, user.id, 'sessions', allowance)
 }
 

@@ -27,6 +27,7 @@ export {
   updateManagedUser,
 } from './managed-users.ts'
 export { removeMember } from './members.ts'
+export { getSettings, type Settings, updateSettings } from './organization-settings.ts'
 export { getManagedOrganization, listOrganizations, updateOrganization } from './organizations.ts'
 export { revokeToken } from './tokens.ts'
 export { deleteUser, findUser } from './users.ts'

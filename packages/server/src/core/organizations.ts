@@ -98,6 +98,6 @@ function managed({ id, name, created_at }: OrganizationRow): ManagedOrganization
   return { id, name, createdAt: new Date(created_at).toISOString() }
 }
 
-function noSuchOrganization(): ApiError {
+export function noSuchOrganization(): ApiError {
   return new ApiError('api.error.notfound', 'There is no such organization.')
 }

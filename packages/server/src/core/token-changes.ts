@@ -6,6 +6,7 @@ import type { TokenRow } from '../storage/tokens.ts'
 import { allows, factorColumns } from './activations.ts'
 import type { Payloads } from './device-schemas.ts'
 import type { ApiError } from './errors.ts'
+import { holdKeys } from './key-holds.ts'
 import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
 import { sha256Bytes } from './secrets.ts'
@@ -35,6 +36,7 @@ export async function changeFactor(app: App, text: string): Promise<object> {
     if (problem) return { error: problem }
     const row_mac = rowMac(app, { ...token, ...columns })
     const { organization_id: organizationId } = token
+    await holdKeys(app, unit, columns.pin_key_cipher)
     await unit.tx.tokens.changeFactor(organizationId, tid, { ...columns, row_mac })
     await unit.tx.tokens.updateCounters(organizationId, tid, { ...token, unlock_failures: 0 })
     unit.audit({

@@ -1,6 +1,6 @@
 import { activationCodeBytes, encodeActivationCode } from '@countersign/protocol/activation-code.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
+import type { FoundDomain } from '../storage/domains.ts'
 import type { NewToken, TokenRow } from '../storage/tokens.ts'
 import type { UserRow } from '../storage/users.ts'
 import { type Actor, requirePermission } from './actors.ts'
@@ -8,6 +8,7 @@ import { theServer } from './audit.ts'
 import { codeLifeMs } from './domain-fields.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { newId, newNonce } from './ids.ts'
+import { holdKeys } from './key-holds.ts'
 import { findMember } from './members.ts'
 import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
@@ -43,7 +44,7 @@ export async function createToken(app: App, actor: Actor, input: Member): Promis
       }
       return issuedOf(app, token, user.username)
     }
-    await unit.tx.tokens.insert(fresh.row)
+    await insertToken(app, unit, fresh.row)
     const event = 'token.created'
     unit.audit({ organizationId, event, actor, domainId: domain.id, userId: user.id, tid: fresh.row.tid })
     return fresh.issued
@@ -64,7 +65,7 @@ export async function reissueToken(app: App, actor: Actor, input: Member): Promi
     await expireLapsed(app, unit, organizationId, input)
     const token = await unit.tx.tokens.lockLive(organizationId, domain.id, user.id)
     if (token) await revokeTokens(app, unit, actor, { tokens: [token], reason: 'reissued' })
-    await unit.tx.tokens.insert(fresh.row)
+    await insertToken(app, unit, fresh.row)
     const data = token ? { replaces: token.tid } : {}
     unit.audit({ ...aboutToken(fresh.row), event: 'token.created', actor, data })
     return fresh.issued
@@ -155,7 +156,7 @@ export function isSuspended(app: App, token: Pick<TokenRow, 'suspended_until'>):
   return token.suspended_until > app.now()
 }
 
-function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; issued: PendingIssue } {
+function newToken(app: App, domain: FoundDomain, user: UserRow): { row: NewToken; issued: PendingIssue } {
   const tid = newId(app)
   const code = encodeActivationCode(app.random(activationCodeBytes))
   const secret = newNonce(app, secretBytes)
@@ -173,6 +174,11 @@ function newToken(app: App, domain: DomainRow, user: UserRow): { row: NewToken; 
     created_at: app.now(),
   }
   return { row, issued: pending(app, { code, secret, username: user.username, expiresAt }) }
+}
+
+async function insertToken(app: App, unit: Unit, row: NewToken): Promise<void> {
+  await holdKeys(app, unit, row.code_cipher, row.secret_cipher)
+  await unit.tx.tokens.insert(row)
 }
 
 function issuedOf(app: App, token: TokenRow, username: string): IssuedToken {

@@ -4,12 +4,17 @@ import { query, type Run, statement } from './statement.ts'
 
 export type DomainRow = Schema['domains']
 
+/** With the settings of the organization, read at once. */
+export type FoundDomain = DomainRow & Pick<Schema['organizations'], 'settings'>
+
 const find = statement<{ organizationId: string; domainId: string }>()((db, value) =>
   db
     .selectFrom('domains')
-    .selectAll()
-    .where('organization_id', '=', value('organizationId'))
-    .where('id', '=', value('domainId')),
+    .innerJoin('organizations', 'organizations.id', 'domains.organization_id')
+    .selectAll('domains')
+    .select('organizations.settings')
+    .where('domains.organization_id', '=', value('organizationId'))
+    .where('domains.id', '=', value('domainId')),
 )
 
 const lock = statement<{ organizationId: string; domainId: string }>()((db, value, lock) =>
@@ -35,7 +40,7 @@ const share = statement<{ organizationId: string; domainId: string }>()((db, val
 
 /** Domains. */
 export const domains = (run: Run) => ({
-  find: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
+  find: async (organizationId: string, domainId: string): Promise<FoundDomain | undefined> =>
     (await run(find({ organizationId, domainId })))[0],
   lock: async (organizationId: string, domainId: string): Promise<DomainRow | undefined> =>
     (await run(lock({ organizationId, domainId })))[0],

@@ -17,6 +17,8 @@ export const organizations = (run: Run) => ({
     )[0],
   rename: (organizationId: string, name: string) =>
     run(query((db) => db.updateTable('organizations').set({ name }).where('id', '=', organizationId))),
+  setSettings: (organizationId: string, settings: string) =>
+    run(query((db) => db.updateTable('organizations').set({ settings }).where('id', '=', organizationId))),
   insert: (row: OrganizationRow) => run(query((db) => db.insertInto('organizations').values(row))),
   /** For the command line: all of them, or at most this many. */
   list: (limit = 1_000) =>

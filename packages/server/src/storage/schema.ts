@@ -35,7 +35,7 @@ interface SettingsTable {
 /** Keys that encrypt fields, wrapped by the keyring. */
 interface DataKeysTable {
   id: string
-  /** root | fields */
+  /** root | fields | retired: that of old fields, under which none is stored any more */
   purpose: string
   /** id of the key in the keyring that wraps this one */
   kek_id: string

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { keyInUse } from './keys.ts'
 import type { Schema } from './schema.ts'
 import { listSessions } from './session-lists.ts'
 import { batch, query, type Run, statement } from './statement.ts'
@@ -18,6 +19,8 @@ export interface Ending {
 export interface Approval {
   verdictMac: string
   evidenceCipher: string
+  /** of the key that the evidence is encrypted under */
+  keyId: string
   at: number
 }
 
@@ -85,8 +88,10 @@ const insert = statement<SessionRow>()((db, value) =>
   }),
 )
 
-const approve = statement<Key & Approval>()((db, value) =>
+// The key is held as by keys.hold(), in the same statement.
+const approve = statement<Key & Approval>()((db, value, lock) =>
   db
+    .with('held', (cte) => keyInUse(cte, value('keyId'), lock))
     .updateTable('sessions')
     .set({
       state: 'approved',
@@ -98,6 +103,7 @@ const approve = statement<Key & Approval>()((db, value) =>
     .where('sid', '=', value('sid'))
     .where('state', '=', pending)
     .where('expires_at', '>', value('at'))
+    .where(({ exists, selectFrom }) => exists(selectFrom('held').select('held.id')))
     .returning('sid'),
 )
 

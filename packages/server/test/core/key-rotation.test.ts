@@ -45,7 +45,7 @@ onEveryEngine((engine) => {
     )
 
   const fieldKeys = async () =>
-    (await sql(server.database, `select id from data_keys where purpose = 'fields' order by created_at`)).map(
+    (await sql(server.database, `select id from data_keys where purpose <> 'root' order by created_at`)).map(
       ({ id }) => id,
     )
 

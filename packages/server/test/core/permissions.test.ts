@@ -7,6 +7,7 @@ const granted: Record<Permission, Scope[]> = {
   ping: ['auth', 'read', 'enroll', 'admin'],
   'organization:read': ['read', 'enroll', 'admin'],
   'organization:write': ['admin'],
+  'settings:write': ['admin'],
   'domains:read': ['read', 'enroll', 'admin'],
   'domains:write': ['admin'],
   'users:read': ['read', 'enroll', 'admin'],

@@ -86,6 +86,31 @@ onEveryEngine((engine) => {
     assert.equal(existsSync(missing), false)
   })
 
+  it('a backup without the keys that its keyring would have to open is not restored, whatever the keyring', async () => {
+    const lines = linesOf(file)
+    const from = lines.findIndex((line) => line.table === 'data_keys') + 1
+    const ofKeys = (line: unknown, at: number) => Array.isArray(line) && (at === from || at === from + 1)
+    const lacking = (...purposes: string[]) =>
+      vouchedFor(lines.filter((line, at) => !ofKeys(line, at) || !purposes.includes(line[1])))
+    assert.deepEqual(
+      lines
+        .filter(ofKeys)
+        .map((row) => row[1])
+        .sort(),
+      ['fields', 'root'],
+    )
+    for (const [purposes, named] of [
+      [['root'], '"root"'],
+      [['fields'], '"fields"'],
+      [['root', 'fields'], '"root" and "fields"'],
+    ] as const) {
+      const given = lacking(...purposes)
+      const message = `${given} lacks the data key ${named}: no keyring opens what is in it. Take a backup from before the keys were lost.`
+      await assert.rejects(restoreInto(target, { file: given, keyring }), { message })
+      await untouched()
+    }
+  })
+
   it('a database in which there are organizations, or on which a server runs, is not restored into', async (t) => {
     const own = await startTestServer(engine)
     t.after(() => own.database.drop())

@@ -9,7 +9,7 @@ import pg from 'pg'
 export function watchStatements(): { texts: string[]; stop(): void } {
   const texts: string[] = []
   const note = (text: string) => {
-    if (!text.includes('"data_keys"')) texts.push(text)
+    if (!text.startsWith('select * from "data_keys"')) texts.push(text)
   }
   const { all } = StatementSync.prototype
   const { query } = pg.Client.prototype

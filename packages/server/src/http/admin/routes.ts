@@ -13,6 +13,7 @@ import type { Operation } from './operation.ts'
 import * as organization from './organization.ts'
 import * as session from './session.ts'
 import * as sessions from './sessions.ts'
+import * as settings from './settings.ts'
 import * as tokens from './tokens.ts'
 import * as users from './users.ts'
 
@@ -30,6 +31,8 @@ export const adminTable: AdminRoute[] = [
 
   ['GET', 'organization', 'organization:read', organization.show],
   ['PATCH', 'organization', 'organization:write', organization.update],
+  ['GET', 'settings', 'organization:read', settings.show],
+  ['PATCH', 'settings', 'settings:write', settings.update],
 
   ['GET', 'domains', 'domains:read', domains.list],
   ['POST', 'domains', 'domains:write', domains.create],

@@ -10,6 +10,7 @@ const signingIn = 'Sign in'
 export const nouns: Record<string, Noun> = {
   session: { tag: signingIn, about: 'Administrators in a browser, by a cookie.', one: 'OwnSession' },
   organization: { tag: 'Manage the organization', about: 'Its name and settings.' },
+  settings: { tag: 'Manage the organization', about: '', one: 'Settings' },
   domains: { tag: 'Manage domains', about: 'What users log in to, and how they approve.', one: 'Domain' },
   image: { tag: 'Manage domains', about: '', one: 'Image' },
   users: { tag: 'Manage users', about: 'The people of the organization.', one: 'User' },
