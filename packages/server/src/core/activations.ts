@@ -10,6 +10,7 @@ import { policyOf, unlockMethods } from './domains.ts'
 import { ApiError } from './errors.ts'
 import { newNonce } from './ids.ts'
 import { addressKey } from './limits.ts'
+import { pushColumns } from './push-subscriptions.ts'
 import { earlierReply, type MessageId, rememberReply } from './replies.ts'
 import { plainHash, sameSecret } from './secrets.ts'
 import {
@@ -25,6 +26,7 @@ import { aboutToken, codeIndex, rowMac, secretIndex } from './tokens.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 import { factorRequired } from './unlock.ts'
 import { usernameKey } from './usernames.ts'
+import { vapidMember } from './vapid-keys.ts'
 
 export interface Begin {
   code: string
@@ -180,6 +182,7 @@ async function openActivation(
     domain: { id: domain.id, name: domain.name },
     user: token.username,
     policy: policyOf(domain),
+    ...vapidMember(app),
   }
 }
 
@@ -220,6 +223,7 @@ async function activatedToken(app: App, token: TokenRow, payload: Payloads['acti
     device_app: software,
     device_persisted: Number(persisted),
     activated_at: app.now(),
+    ...(await pushColumns(app, token.tid, payload.push)),
   }
 }
 

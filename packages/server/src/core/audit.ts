@@ -37,6 +37,8 @@ export type AuditEventName =
   | 'token.unlock_failed'
   | 'token.factor_changed'
   | 'token.key_rotated'
+  | 'token.push_changed'
+  | 'token.push_gone'
   | 'token.tampered'
   | 'session.created'
   | 'session.refused'
@@ -65,9 +67,11 @@ export type AuditEventName =
   | 'audit.exported'
   | 'keys.added'
   | 'keys.rotated'
+  | 'keys.removed'
   | 'keyring.rotated'
   | 'keyring.keys_dropped'
   | 'backup.restored'
+  | 'push.forbidden'
 
 export interface AuditEvent {
   organizationId: string

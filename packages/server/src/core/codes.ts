@@ -10,6 +10,7 @@ import { ApiError, noSuchUser } from './errors.ts'
 import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
 import { findPassword, usePassword } from './one-time-passwords.ts'
 import { revokeTokens } from './revocation.ts'
+import { unthrottled } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { aboutSession, type SessionView, verdictMac, viewOf } from './verdicts.ts'
 
@@ -67,7 +68,7 @@ async function insertApproved(
   await unit.tx.sessions.insert(approved)
   // Whoever proved to be the user is asked on the phone again, however many requests went unanswered before.
   if (token?.state === 'active' && (token.unapproved_sessions > 0 || token.throttled_until > 0)) {
-    const counters = { ...token, unapproved_sessions: 0, throttled_until: 0 }
+    const counters = { ...token, ...unthrottled }
     await unit.tx.tokens.updateCounters(token.organization_id, token.tid, counters)
   }
   unit.audit({ ...aboutSession(approved), event: 'session.approved', actor, data: { method: row.method } })

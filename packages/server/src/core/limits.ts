@@ -16,6 +16,8 @@ export interface Limits {
   syncJtis: Seen
   /** rows whose alarm is in the audit log already */
   tampering: Seen
+  /** push services whose refusal of this server was reported today */
+  pushAlarms: Seen
 }
 
 /** Counts per key in windows of fixed length. */
@@ -74,6 +76,7 @@ export function openLimits(now: () => number): Limits {
     // A message is fresh for 601 s: ±300 s, in whole seconds.
     syncJtis: seen(now, 11 * minuteMs),
     tampering: seen(now, Number.POSITIVE_INFINITY),
+    pushAlarms: seen(now, 1_440 * minuteMs),
   }
 }
 

@@ -31,9 +31,9 @@ export const keys = (run: Run) => ({
   rewrap: ({ id, kek_id, wrapped }: Pick<DataKeyRow, 'id' | 'kek_id' | 'wrapped'>) =>
     run(query((db) => db.updateTable('data_keys').set({ kek_id, wrapped }).where('id', '=', id))),
   /** The ids of those that were still there. */
-  remove: async (ids: string[]): Promise<string[]> => {
+  remove: async (ids: string[], purpose: 'fields' | 'vapid' = 'fields'): Promise<string[]> => {
     const removed = await run(
-      query((db) => db.deleteFrom('data_keys').where('purpose', '=', 'fields').where('id', 'in', ids).returning('id')),
+      query((db) => db.deleteFrom('data_keys').where('purpose', '=', purpose).where('id', 'in', ids).returning('id')),
     )
     return removed.map(({ id }) => id)
   },

@@ -133,6 +133,10 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
       device_app: '',
       device_persisted: 0,
       activated_at: 0,
+      push_endpoint_cipher: null,
+      push_keys_cipher: null,
+      push_endpoint_hash: null,
+      push_vapid_id: null,
     }
     await tokens.activate(organization, tid, app.now(), active)
   })

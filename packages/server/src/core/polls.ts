@@ -1,0 +1,50 @@
+/** The open polls of this node. */
+export interface Polls {
+  /** how many have begun and not finished */
+  readonly open: number
+  /** Ends older polls of these tokens. */
+  begin(tids: string[]): Turn
+  /** Resolves when the token's open poll has finished, with whether its device was told. Undefined while none is open. */
+  outcome(tid: string): Promise<boolean> | undefined
+}
+
+/** One poll, until it finishes. */
+export interface Turn {
+  /** aborts when a newer poll of one of the tokens has come */
+  ended: AbortSignal
+  /** `told`: the device was still there, and has what the server knows */
+  finish(told: boolean): void
+}
+
+interface Poll {
+  controller: AbortController
+  outcome: Promise<boolean>
+}
+
+export function openPolls(): Polls {
+  const latest = new Map<string, Poll>()
+  let open = 0
+  return {
+    get open() {
+      return open
+    },
+    begin(tids) {
+      open++
+      const { promise: outcome, resolve } = Promise.withResolvers<boolean>()
+      const poll: Poll = { controller: new AbortController(), outcome }
+      for (const tid of tids) {
+        latest.get(tid)?.controller.abort()
+        latest.set(tid, poll)
+      }
+      const { signal: ended } = poll.controller
+      const finish = (told: boolean) => {
+        open--
+        for (const tid of tids) if (latest.get(tid) === poll) latest.delete(tid)
+        // Who was replaced was told what the newer poll knows already.
+        resolve(told && !ended.aborted)
+      }
+      return { ended, finish }
+    },
+    outcome: (tid) => latest.get(tid)?.outcome,
+  }
+}
