@@ -31,7 +31,8 @@ export async function post(network: Network, url: URL, outgoing: Outgoing, signa
   return new Promise((resolve, reject) => {
     const { headers, body } = outgoing
     const createConnection = () => network.dial(url.hostname, addresses)
-    const options = { method: 'POST', headers, signal, maxHeaderSize: headBytesMax, createConnection }
+    // Without the port Node would name another one in `Host`.
+    const options = { method: 'POST', headers, signal, maxHeaderSize: headBytesMax, defaultPort: 443, createConnection }
     const sending = request(url, options, (response) => {
       resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] })
       response.destroy()

@@ -29,10 +29,7 @@ onEveryEngine((engine) => {
     service = await startPushService()
     server = await startTestServer(engine, { settings, network: service.network })
   })
-  after(async () => {
-    await server.stop()
-    await service.close()
-  })
+  after(() => Promise.all([service.close(), server.stop()]))
 
   /** The application asks; what the phone's push service got of it. */
   async function pushOf(phone: Phone): Promise<ReceivedPush> {
@@ -86,7 +83,7 @@ onEveryEngine((engine) => {
       const { userId, username } = await newUser(server)
       const phone = await phoneOf(server, { userId, username, domainId })
       await newSubscription(server, phone.device)
-      const attributes = [{ key: 'Ort', value: 'Zürich'.repeat(count) }]
+      const attributes = [{ key: 'Ort', value: 'Zürich'.repeat(count + 1) }]
       const { sid, challenge } = await phone.ask({ ipAddress: `203.0.113.${count}`, attributes })
       const { device } = phone
       known.push(sid, challenge.nonce, device.tid, userId, username, domainId, name, `203.0.113.${count}`, 'Zürich')

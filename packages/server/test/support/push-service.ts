@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:https'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import type { World } from '../../src/main.ts'
 import { pushCertificate } from './certificate.ts'
@@ -36,6 +37,8 @@ export interface PushService {
   until(count: number): Promise<void>
   close(): Promise<void>
 }
+
+const deadlineMs = 10_000
 
 /** An address that is somebody's on the internet; nothing here connects to it. */
 export const publicAddress = '9.9.9.9'
@@ -78,7 +81,11 @@ export async function startPushService(): Promise<PushService> {
       },
     },
     async until(count) {
-      while (service.received.length < count) await new Promise(setImmediate)
+      const deadline = performance.now() + deadlineMs
+      while (service.received.length < count) {
+        if (performance.now() > deadline) throw new Error(`${service.received.length} pushes arrived, not ${count}`)
+        await delay(2)
+      }
     },
     async close() {
       server.close()

@@ -45,7 +45,8 @@ export class TestSubscription {
 /** The key that the server tells devices to subscribe under. */
 export async function vapidOf(server: TestServer): Promise<string> {
   const reply = await fetch(`${server.deviceUrl}/device/v1/server`)
-  return (await reply.json()).vapid
+  const { vapid } = (await reply.json()) as { vapid: string }
+  return vapid
 }
 
 /** Hands a subscription over, or none. */

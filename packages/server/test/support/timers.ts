@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { App } from '../../src/main.ts'
 import { type Clock, fixedClock } from './server.ts'
 
@@ -36,7 +37,11 @@ export function timedClock(): TimedClock {
         signal.addEventListener('abort', end)
       }),
     async untilWaiting(ms) {
-      while (!waits().includes(ms)) await new Promise(setImmediate)
+      const deadline = performance.now() + 10_000
+      while (!waits().includes(ms)) {
+        if (performance.now() > deadline) throw new Error(`Nobody waits ${ms} ms, but ${waits()}.`)
+        await delay(2)
+      }
     },
   }
 }
