@@ -40,10 +40,8 @@ onEveryEngine((engine) => {
       assert.deepEqual(await world.outcomes(1), { gone: 1 })
       const polled = await phone.device.poll()
       assert.equal(polled.ok && polled.push, 'none')
-      assert.deepEqual((await events(phone)).at(-1), {
-        event: 'token.push_gone',
-        data: { host: 'fcm.googleapis.com', status },
-      })
+      const gone = (await events(phone)).filter(({ event }) => event === 'token.push_gone')
+      assert.deepEqual(gone, [{ event: 'token.push_gone', data: { host: 'fcm.googleapis.com', status } }])
       const [row = {}] = await sql(world.server.database, 'select * from tokens where tid = ?', phone.device.tid)
       for (const [name, value] of Object.entries(row)) if (/^push_(?!at)/.test(name)) assert.equal(value, null, name)
       assert.equal((await phone.device.approve(request)).body.state, 'approved')
@@ -69,7 +67,7 @@ onEveryEngine((engine) => {
     assert.deepEqual(await world.outcomes(1), { accepted: 1 })
     assert.notEqual(world.service.received.at(-1)?.path, world.service.received.at(-2)?.path)
     assert.deepEqual(await managed(phone), { pushState: 'ok', pushError: null, pushErrorSince: null })
-    assert.equal((await events(phone)).at(-1)?.event, 'token.push_changed')
+    assert.ok((await events(phone)).every(({ event }) => event === 'token.push_changed'))
   })
 
   it('T27: 403 is an alarm about the configuration, once, and the token says what is wrong until a push is accepted', async () => {
