@@ -4,7 +4,7 @@ export interface Polls {
   readonly open: number
   /** Ends older polls of these tokens. */
   begin(tids: string[]): Turn
-  /** Resolves when the token's open poll has finished, with whether its device was told. Undefined while none is open. */
+  /** Resolves when the token's open poll, or a newer one in its place, has finished, with whether its device was told. */
   outcome(tid: string): Promise<boolean> | undefined
 }
 
@@ -18,6 +18,8 @@ export interface Turn {
 
 interface Poll {
   controller: AbortController
+  /** the newer poll that ended this one */
+  successor?: Poll
   outcome: Promise<boolean>
 }
 
@@ -33,18 +35,23 @@ export function openPolls(): Polls {
       const { promise: outcome, resolve } = Promise.withResolvers<boolean>()
       const poll: Poll = { controller: new AbortController(), outcome }
       for (const tid of tids) {
-        latest.get(tid)?.controller.abort()
+        replace(latest.get(tid), poll)
         latest.set(tid, poll)
       }
       const { signal: ended } = poll.controller
       const finish = (told: boolean) => {
         open--
         for (const tid of tids) if (latest.get(tid) === poll) latest.delete(tid)
-        // Who was replaced was told what the newer poll knows already.
-        resolve(told && !ended.aborted)
+        resolve(poll.successor?.outcome ?? told)
       }
       return { ended, finish }
     },
     outcome: (tid) => latest.get(tid)?.outcome,
   }
+}
+
+function replace(older: Poll | undefined, newer: Poll): void {
+  if (!older) return
+  older.successor = newer
+  older.controller.abort()
 }

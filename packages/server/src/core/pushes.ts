@@ -78,22 +78,13 @@ class Delivery {
   }
 
   /** Whoever looks at the open app needs no notification; one whose connection is dead does. */
-  async #isToldBy(first: Promise<boolean>): Promise<boolean> {
-    const { polls, wait, pushes } = this.#app
+  async #isToldBy(poll: Promise<boolean>): Promise<boolean> {
+    const { wait, pushes } = this.#app
     const done = new AbortController()
-    let late = false
-    const patience = wait(pollMs, AbortSignal.any([done.signal, pushes.stopping])).then(() => {
-      late = true
-      return false
-    })
-    try {
-      for (let poll: PlannedPush['poll'] = first; poll && !late; poll = polls.outcome(this.#token.tid)) {
-        if (await Promise.race([poll, patience])) return true
-      }
-      return false
-    } finally {
-      done.abort()
-    }
+    const patience = wait(pollMs, AbortSignal.any([done.signal, pushes.stopping]))
+    const told = await Promise.race([poll, patience])
+    done.abort()
+    return told === true
   }
 
   /** Whether, after a wait, the phone is still the one to be asked. */

@@ -76,7 +76,7 @@ export async function removeOldVapidKeys(unit: Unit, app: App): Promise<string[]
 }
 
 async function addKey(app: App, { tx, audit }: Unit, actor: typeof theServer | typeof operator): Promise<string> {
-  const youngest = (await tx.keys.list()).at(-1)
+  const youngest = (await tx.keys.list()).findLast(({ purpose }) => purpose === 'vapid')
   // A clock that was set back must not make the new key the older one.
   const createdAt = Math.max(app.now(), (youngest?.created_at ?? 0) + 1)
   const key = newDataKey(readKeyring(app.config.keyring), 'vapid', createdAt)

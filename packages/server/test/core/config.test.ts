@@ -259,20 +259,49 @@ it('the contact of pushes is the device origin where the internet has it, what i
   const url = (origin: string) => contact({ COUNTERSIGN_DEVICE_URL: origin })
   assert.equal(url('https://mfa.example.org'), 'https://mfa.example.org')
   assert.equal(url('https://mfa.example.org:8443'), 'https://mfa.example.org:8443')
-  for (const origin of ['http://mfa.example.org', 'https://localhost', 'https://mfa', 'https://mfa.local', 'https://203.0.113.1'])
+  for (const origin of [
+    'http://mfa.example.org',
+    'https://localhost',
+    'https://mfa',
+    'https://mfa.local',
+    'https://203.0.113.1',
+  ])
     assert.equal(url(origin), undefined, origin)
   for (const set of ['mailto:mfa@example.org', 'https://example.org/contact'])
     assert.equal(contact({ COUNTERSIGN_PUSH_CONTACT: set }), set)
-  assert.equal(contact({ COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org', COUNTERSIGN_PUSH_CONTACT: 'off' }), undefined)
+  assert.equal(
+    contact({ COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org', COUNTERSIGN_PUSH_CONTACT: 'off' }),
+    undefined,
+  )
 })
 
 it('a contact that no push service could use, and a host that is no name, are refused at the start', () => {
   const refused = {
     COUNTERSIGN_PUSH_CONTACT: [
-      ...['mfa@example.org', 'mailto:mfa@localhost', 'mailto:mfa@mfa.local', 'mailto:mfa@intranet', 'mailto:@example.org'],
-      ...['http://example.org', 'https://localhost/', 'https://192.0.2.1', 'https://me@example.org', 'tel:123', 'https://'],
+      ...[
+        'mfa@example.org',
+        'mailto:mfa@localhost',
+        'mailto:mfa@mfa.local',
+        'mailto:mfa@intranet',
+        'mailto:@example.org',
+      ],
+      ...[
+        'http://example.org',
+        'https://localhost/',
+        'https://192.0.2.1',
+        'https://me@example.org',
+        'tel:123',
+        'https://',
+      ],
     ],
-    COUNTERSIGN_PUSH_HOSTS: ['push', '10.1.2.3', 'https://push.example.org', '*.example.org', 'push.example.org:8443', '..org'],
+    COUNTERSIGN_PUSH_HOSTS: [
+      'push',
+      '10.1.2.3',
+      'https://push.example.org',
+      '*.example.org',
+      'push.example.org:8443',
+      '..org',
+    ],
   }
   for (const [name, values] of Object.entries(refused)) {
     for (const value of values) {

@@ -96,7 +96,13 @@ onEveryEngine((engine) => {
 
   it('T29: a name that leads into the network, or there as well, is not connected to', async () => {
     const { service } = world
-    for (const addresses of [...hidden.map((address) => [address]), [publicAddress, '10.1.2.3'], []]) {
+    for (const addresses of [
+      ['127.0.0.1'],
+      ['169.254.169.254'],
+      ['::ffff:10.1.2.3'],
+      [publicAddress, '10.1.2.3'],
+      [],
+    ]) {
       const phone = await newPhone(world.server)
       await newSubscription(world.server, phone.device)
       const before = service.dialled.length
@@ -104,7 +110,6 @@ onEveryEngine((engine) => {
       await world.ask(phone)
       assert.deepEqual(await world.outcomes(1), { blocked: 1 }, addresses.join())
       assert.equal(service.dialled.length, before)
-      if (addresses.length > 1) break
     }
     service.addressesOf = () => [publicAddress]
   })

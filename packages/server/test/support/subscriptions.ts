@@ -43,7 +43,7 @@ export class TestSubscription {
 }
 
 /** The key that the server tells devices to subscribe under. */
-export async function vapidOf(server: TestServer): Promise<string> {
+export async function vapidOf(server: Pick<TestServer, 'deviceUrl'>): Promise<string> {
   const reply = await fetch(`${server.deviceUrl}/device/v1/server`)
   const { vapid } = (await reply.json()) as { vapid: string }
   return vapid
