@@ -71,6 +71,8 @@ it('every setting is read as it is written', () => {
     COUNTERSIGN_POLLS_MAX: '7',
     COUNTERSIGN_LOG_LEVEL: 'debug',
     COUNTERSIGN_METRICS_LISTEN: '10.0.0.1:9464',
+    COUNTERSIGN_PUSH_CONTACT: 'mailto:mfa@example.org',
+    COUNTERSIGN_PUSH_HOSTS: 'push.example.org,.push.example.org',
     COUNTERSIGN_DRAIN_SECONDS: '15',
   })
   assert.deepEqual(config, {
@@ -87,6 +89,8 @@ it('every setting is read as it is written', () => {
     pollsMax: 7,
     logLevel: 'debug',
     metrics: { listen: { host: '10.0.0.1', port: 9464 }, asked: true },
+    pushContact: 'mailto:mfa@example.org',
+    pushHosts: ['push.example.org', '.push.example.org'],
     drainSeconds: 15,
     unknown: [],
   })
