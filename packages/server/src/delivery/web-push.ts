@@ -46,7 +46,7 @@ interface Options {
   network: Network
 }
 
-export const clearTextBytes = 512
+const clearTextBytes = 512
 const timeoutMs = 10_000
 
 export function openWebPush({ contact, hosts, deviceUrl, network }: Options): WebPush {
@@ -74,7 +74,7 @@ export function openWebPush({ contact, hosts, deviceUrl, network }: Options): We
 }
 
 /** The same for everybody, and of one length: a push service learns when, and nothing else. */
-export function clearTextFor(deviceUrl: string): string {
+function clearTextFor(deviceUrl: string): string {
   const notification = {
     title: 'Sign-in request',
     body: 'Open to review',
