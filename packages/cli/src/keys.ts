@@ -7,6 +7,7 @@ import { bar, startProgress } from './progress.ts'
 interface RotateOptions {
   keyring?: boolean
   dropOld?: boolean
+  vapid?: boolean
   json?: boolean
 }
 
@@ -26,6 +27,7 @@ export function keysCommand(): Command {
     .description('Encrypt every secret in the database under a new key, while servers run. Run again, it continues.')
     .option('--keyring', 'instead add a key to the keyring file and wrap the keys in the database by it')
     .option('--drop-old', 'with --keyring: add none, but remove those from the file that wrap nothing any more')
+    .option('--vapid', 'instead add a key that pushes are signed with; devices move to it when they are opened')
     .option('--json', 'print one JSON object')
     .action(rotate)
   return keys
@@ -33,7 +35,9 @@ export function keysCommand(): Command {
 
 async function rotate(options: RotateOptions): Promise<void> {
   if (options.dropOld && !options.keyring) throw new Error('--drop-old goes with --keyring.')
+  if (options.vapid && options.keyring) throw new Error('--vapid and --keyring are two rotations.')
   await withApp(async (app, server) => {
+    if (options.vapid) return print(await server.rotateVapidKey(app), options)
     if (options.dropOld) return reportDropped(app, await server.dropOldKeys(app), options)
     if (options.keyring) return reportKeyring(app, await server.rotateKeyring(app), options)
     if (!options.json)

@@ -97,7 +97,10 @@ export interface ManagedToken extends AboutWhom {
   /** as it described itself; null unless the token is active */
   device: { name: string; platform: string; app: string } | null
   factor: 'none' | 'pin' | 'passcode' | 'platform' | null
-  pushState: 'ok' | 'none'
+  /** `stale`: subscribed under an older key, which works until the device is opened; `failing`: see pushError */
+  pushState: 'ok' | 'stale' | 'failing' | 'none'
+  pushError: 'forbidden' | 'refused' | 'busy' | 'timeout' | 'unreachable' | 'blocked' | null
+  pushErrorSince: string | null
   /** to the minute */
   lastAnswerAt: string | null
   suspendedUntil: string | null

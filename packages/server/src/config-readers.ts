@@ -115,6 +115,44 @@ export function readLevel(text: string): string {
   throw new Error(`"${text}" is not one of fatal, error, warn, info, debug.`)
 }
 
+/** `off`, or what push services can reach the operator by (RFC 8292, 2.1); Apple's refuses every push that names no real one. */
+export function readContactOrOff(text: string): string | undefined {
+  if (text === 'off') return undefined
+  const host = /^mailto:[^\s@]+@([^\s@]+)$/.exec(text)?.[1] ?? httpsHostOf(text)
+  if (!host || !isRealHost(host)) {
+    throw new Error(
+      `"${text}" is not like mailto:admin@example.org or https://example.org, at a name that others can find.`,
+    )
+  }
+  return text
+}
+
+/** A device origin that the world can find is a contact, too; undefined for any other. */
+export function contactOf(origin: string): string | undefined {
+  const host = httpsHostOf(origin)
+  return host && isRealHost(host) ? origin : undefined
+}
+
+/** Names of hosts, and such as `.push.example.org` for all names below one. */
+export function readHosts(text: string): string[] {
+  const hosts = listOf(text)
+  for (const host of hosts) {
+    if (!isRealHost(host.replace(/^\./, '')))
+      throw new Error(`"${host}" is not like push.example.org or .push.example.org.`)
+  }
+  return hosts
+}
+
+function httpsHostOf(text: string): string | undefined {
+  const url = /^https:\/\/[^\s@]+$/.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  return url?.hostname
+}
+
+/** A name of several labels, none of those that are found in one network only, and no address. */
+function isRealHost(host: string): boolean {
+  return /^([a-z0-9-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*$/.test(host) && !/\.(local|localhost|localdomain)$/.test(host)
+}
+
 function listOf(text: string): string[] {
   return text.split(',').map((item) => item.trim())
 }

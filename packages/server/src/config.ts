@@ -2,14 +2,17 @@ import { join } from 'node:path'
 import {
   type Address,
   type CertificateFiles,
+  contactOf,
   originOf,
   overlap,
   pairCertificates,
   readAddress,
   readAddressOrOff,
+  readContactOrOff,
   readCount,
   readDatabase,
   readDrainSeconds,
+  readHosts,
   readLevel,
   readOrigin,
   readPemFiles,
@@ -40,6 +43,10 @@ export interface Config {
   metrics: { listen: Address; asked: boolean } | undefined
   /** how long the listeners go on after the server has said that it is going down */
   drainSeconds: number
+  /** how push services reach the operator, a mailto: or https: address; undefined when no pushes are sent */
+  pushContact: string | undefined
+  /** of push services, beside those of the browsers' makers; `.example.org` stands for all names below it */
+  pushHosts: string[]
   /** names of environment variables that look like settings and are none: a slip of the pen, most likely */
   unknown: string[]
 }
@@ -121,6 +128,19 @@ export const settings = {
     default: '50000',
     about: 'How many authenticators may wait for requests on this node at once.',
   },
+  COUNTERSIGN_PUSH_CONTACT: {
+    type: '`mailto:` or `https:` address, or `off`',
+    default: '`COUNTERSIGN_DEVICE_URL`, if it is https and a name on the internet; else `off`',
+    about:
+      'Whom the push services of Apple, Google, Microsoft and Mozilla can write to about this server’s notifications; `off` sends none, and authenticators hear of requests while they are open.',
+  },
+  COUNTERSIGN_PUSH_HOSTS: {
+    type: 'host names, comma-separated',
+    default: '(none)',
+    list: true,
+    about:
+      'Further push services that authenticators may name, `.example.org` for all names below one. Their addresses must be public like those of the others.',
+  },
   COUNTERSIGN_LOG_LEVEL: {
     type: '`fatal`, `error`, `warn`, `info` or `debug`',
     default: 'info',
@@ -157,6 +177,7 @@ export function readConfig(env: Environment): Config {
   const apiListen = read('COUNTERSIGN_API_LISTEN', readAddress, { host: '127.0.0.1', port: 8080 })
   const deviceListen = read('COUNTERSIGN_DEVICE_LISTEN', readAddress, { host: '127.0.0.1', port: 8081 })
   const metrics = readMetrics(sources)
+  const deviceUrl = read('COUNTERSIGN_DEVICE_URL', readOrigin, originOf(scheme, deviceListen))
   const config: Config = {
     data,
     database: read('COUNTERSIGN_DATABASE', readDatabase, 'sqlite'),
@@ -164,13 +185,17 @@ export function readConfig(env: Environment): Config {
     apiListen,
     deviceListen,
     apiUrl: read('COUNTERSIGN_API_URL', readOrigin, originOf(scheme, apiListen)),
-    deviceUrl: read('COUNTERSIGN_DEVICE_URL', readOrigin, originOf(scheme, deviceListen)),
+    deviceUrl,
     tls,
     serverName: read('COUNTERSIGN_NAME', (text) => text, 'Countersign'),
     trustedProxies: read('COUNTERSIGN_TRUSTED_PROXIES', readRanges, []),
     pollsMax: read('COUNTERSIGN_POLLS_MAX', readCount, 50_000),
     logLevel: read('COUNTERSIGN_LOG_LEVEL', readLevel, 'info'),
     metrics,
+    pushContact: sources.given('COUNTERSIGN_PUSH_CONTACT')
+      ? sources.read('COUNTERSIGN_PUSH_CONTACT', readContactOrOff)
+      : contactOf(deviceUrl),
+    pushHosts: read('COUNTERSIGN_PUSH_HOSTS', readHosts, []),
     drainSeconds: read('COUNTERSIGN_DRAIN_SECONDS', readDrainSeconds, 0),
     unknown: Object.keys(env).filter(isUnknownSetting),
   }

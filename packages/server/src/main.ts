@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { App } from './app.ts'
+import type { App, WebPush } from './app.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { type Backup, createBackup, type Restored, restoreBackup } from './core/backups.ts'
 import { openSecrets, reloadMs } from './core/data-keys.ts'
 import { writeKeyUses } from './core/key-uses.ts'
 import { openLimits } from './core/limits.ts'
+import { openPolls } from './core/polls.ts'
+import { openPushes } from './core/push-queue.ts'
 import type { Secrets } from './core/secrets.ts'
 import { sweepOld, sweepSessions } from './core/sweeper.ts'
-import { openPolls } from './core/sync.ts'
+import { prepareVapidKey } from './core/vapid-keys.ts'
+import { internet, type Network } from './delivery/network.ts'
+import { openWebPush } from './delivery/web-push.ts'
 import { type Events, openEvents } from './events.ts'
 import { startFronts } from './http/fronts.ts'
 import { openLog } from './log.ts'
@@ -41,12 +46,16 @@ export { createOrganization, hasOrganizations, operatorOf } from './core/organiz
 export { createToken } from './core/tokens.ts'
 export { importUsers, readUserFile } from './core/user-import.ts'
 export { createUser } from './core/users.ts'
+export { rotateVapidKey, type VapidRotation } from './core/vapid-keys.ts'
 export { type App, type Config, ConfigError, readConfig }
 
 /** What a test puts in the place of the world outside. */
 export interface World {
   now?: () => number
   random?: App['random']
+  wait?: App['wait']
+  /** what pushes find there */
+  network?: Pick<Network, 'resolve' | 'dial'>
   log?: Logger
   /** how long the server waits for another process that writes to its embedded database */
   busyWaitMs?: number
@@ -137,6 +146,8 @@ async function serve(config: Config, world: World & { log: Logger }, lock?: { re
   try {
     for (const name of config.unknown) log.warn({ name }, 'there is no such setting; see docs/configuration.md')
     await warnOfOtherOrigins(app)
+    await prepareVapidKey(app)
+    tellOfPushes(app)
     const fronts = await startFronts(app)
     const timers = startSweeper(app)
     return {
@@ -147,6 +158,7 @@ async function serve(config: Config, world: World & { log: Logger }, lock?: { re
         for (const timer of timers) clearInterval(timer)
         app.events.stop()
         await fronts.close()
+        await app.pushes.stop()
         await writeKeyUses(app).catch((error) => log.warn({ err: error }, 'the last uses of API keys are lost'))
         await opened.close()
         lock?.release()
@@ -166,6 +178,7 @@ async function openApp(
   if (existing && isMissing(config)) throw nothingThere(config)
   const log = world.log ?? openLog('silent')
   const now = world.now ?? Date.now
+  const wait = world.wait ?? waitUnheld
   const onError = (error: Error) => log.warn({ err: error }, 'a database connection failed')
   const metrics = openMetrics()
   const onCommit = (units: number) => metrics.observe('countersign_commit_units', {}, units)
@@ -186,12 +199,16 @@ async function openApp(
       keyUses: new Map(),
       publicKeys: new Map(),
       polls: openPolls(),
+      delivery: { webPush: webPushFor(config, { ...internet, ...world.network, wait }) },
+      pushes: openPushes({ wait }),
       metrics,
       now,
+      wait,
       random: world.random ?? ((bytes) => new Uint8Array(randomBytes(bytes))),
       log,
     }
     metrics.gauge('countersign_polls_pending', () => app.polls.open)
+    metrics.gauge('countersign_pushes_open', () => app.pushes.open)
     metrics.gauge('countersign_session_reads_waiting', () => app.events.watching - app.polls.open)
     const close = () => {
       clearInterval(reloading)
@@ -207,6 +224,25 @@ async function openApp(
 
 function openEngineFor({ data, database }: Config, options: Partial<EngineOptions> = {}) {
   return openEngine({ data, database, busyWaitMs: commandWaitMs, onError() {}, ...options })
+}
+
+function webPushFor({ pushContact, pushHosts, deviceUrl }: Config, network: Network): WebPush | undefined {
+  return pushContact === undefined
+    ? undefined
+    : openWebPush({ contact: pushContact, hosts: pushHosts, deviceUrl, network })
+}
+
+/** Whoever wonders why a phone stays silent looks here first. */
+function tellOfPushes({ config: { pushContact }, log }: App): void {
+  if (pushContact !== undefined) log.info({ pushContact }, 'requests are pushed to authenticators')
+  else log.info('no pushes: authenticators hear of requests while they are open; see COUNTERSIGN_PUSH_CONTACT')
+}
+
+/** A wait that keeps no process alive. */
+async function waitUnheld(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { ref: false, signal }).catch(() => {
+    // It was ended before its time, and is over, too.
+  })
 }
 
 /** Others add keys. Who does not learn of them encrypts nothing after a while: a person must see why. */

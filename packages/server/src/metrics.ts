@@ -19,6 +19,10 @@ export const counters = {
     labels: ['limit'],
     help: 'What was refused because somebody asked too often, by the limit that was reached.',
   },
+  countersign_pushes_total: {
+    labels: ['result'],
+    help: 'Pushes by what became of them. `accepted` by the push service. Not sent: `polled` (the open authenticator was told), `unneeded` (nothing waited any more when its turn came), `dropped` (too many at once, or the server went down). Failed: `gone` (the subscription is erased), `forbidden` (the push service refuses this server), `refused`, `busy` (after two more tries), `timeout`, `unreachable`, `blocked` (no public address, or a host that is not allowed), `unsendable` (the subscription or its key cannot be read).',
+  },
   countersign_certificate_reloads_total: {
     labels: ['result'],
     help: 'Certificates read again after their files changed: loaded, or failed and the old one kept.',
@@ -31,6 +35,11 @@ export const histograms = {
     labels: ['listener', 'method', 'route', 'status'],
     buckets: seconds,
     help: 'From the request’s head to the end of the answer. Polls and reads that wait are as long as they waited.',
+  },
+  countersign_push_duration_seconds: {
+    labels: ['result'],
+    buckets: seconds,
+    help: 'One try to hand a push to its push service, from the look-up of its address to the head of the answer.',
   },
   countersign_transaction_duration_seconds: {
     labels: ['result'],
@@ -47,6 +56,7 @@ export const histograms = {
 /** What is read when Prometheus asks. */
 export const gauges = {
   countersign_polls_pending: { labels: [], help: 'Authenticators that wait for requests on this node.' },
+  countersign_pushes_open: { labels: [], help: 'Pushes of this node that wait for their turn or are being sent.' },
   countersign_session_reads_waiting: { labels: [], help: 'Reads of sessions that wait for a verdict on this node.' },
   countersign_build_info: { labels: ['version', 'node'], help: 'Always 1; what runs stands in the labels.' },
 } as const
@@ -64,7 +74,10 @@ export interface Metrics {
     value: number,
   ): void
   /** `value` is called whenever the metrics are read. */
-  gauge(name: 'countersign_polls_pending' | 'countersign_session_reads_waiting', value: () => number): void
+  gauge(
+    name: 'countersign_polls_pending' | 'countersign_pushes_open' | 'countersign_session_reads_waiting',
+    value: () => number,
+  ): void
   /** Adds what every Node.js process can tell of itself. For a process that somebody reads the metrics of. */
   addProcess(): void
   /** In Prometheus' text format, with its content type. */

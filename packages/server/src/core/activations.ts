@@ -11,6 +11,7 @@ import { ApiError } from './errors.ts'
 import { newNonce } from './ids.ts'
 import { holdKeys } from './key-holds.ts'
 import { addressKey } from './limits.ts'
+import { pushColumns } from './push-subscriptions.ts'
 import { earlierReply, type MessageId, rememberReply } from './replies.ts'
 import { plainHash, sameSecret } from './secrets.ts'
 import {
@@ -26,6 +27,7 @@ import { aboutToken, codeIndex, rowMac, secretIndex } from './tokens.ts'
 import { available, refuse, transact, type Unit } from './transactions.ts'
 import { factorRequired } from './unlock.ts'
 import { usernameKey } from './usernames.ts'
+import { vapidMember } from './vapid-keys.ts'
 
 export interface Begin {
   code: string
@@ -74,7 +76,7 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     checkClock(app, payload.iat) // after the look-up: what was answered stays answered, however late it is sent again
     if (!(await isOpen(app, unit, token, payload))) return refuse(activationFailed())
     if (!allows(domain, payload.factor)) return refuse(factorRequired())
-    await holdKeys(app, unit, values.pin_key_cipher)
+    await holdKeys(app, unit, values.pin_key_cipher, values.push_endpoint_cipher, values.push_keys_cipher)
     if (!(await unit.tx.tokens.activate(organizationId, tid, app.now(), values))) return refuse(activationFailed())
     await unit.tx.activations.deleteOf(organizationId, [tid])
     const body = { state: 'active', tid, time: Math.floor(app.now() / 1000) }
@@ -182,6 +184,7 @@ async function openActivation(
     domain: { id: domain.id, name: domain.name },
     user: token.username,
     policy: policyOf(domain),
+    ...vapidMember(app),
   }
 }
 
@@ -222,6 +225,7 @@ async function activatedToken(app: App, token: TokenRow, payload: Payloads['acti
     device_app: software,
     device_persisted: Number(persisted),
     activated_at: app.now(),
+    ...(await pushColumns(app, token.tid, payload.push)),
   }
 }
 

@@ -12,7 +12,7 @@ import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from
 import { revokeTokens } from './revocation.ts'
 import { keyIdOf, sameSecret } from './secrets.ts'
 import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
-import { aboutToken, deviceOf, isIntact, isSuspended } from './tokens.ts'
+import { aboutToken, deviceOf, isIntact, isSuspended, unthrottled } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { bindingOf, countWrongProof, factorRequired, judgeProof } from './unlock.ts'
 import { aboutSession, numberMac, stateOf, verdictMac } from './verdicts.ts'
@@ -156,7 +156,7 @@ async function approve(app: App, { unit, token, session, text }: Case): Promise<
     unit.audit({ ...aboutSession(session), event: 'session.answer_refused', actor: deviceOf(token), data })
     return { error: sessionClosed('expired') }
   }
-  await saveToken(unit, { ...token, number_failures: 0, unapproved_sessions: 0, throttled_until: 0 })
+  await saveToken(unit, { ...token, ...unthrottled, number_failures: 0 })
   const data = { challengeHash: session.challenge_hash, thumbprint: token.thumbprint }
   unit.audit({ ...aboutSession(session), event: 'session.approved', actor: deviceOf(token), data })
   unit.wake(session.sid, token.tid)

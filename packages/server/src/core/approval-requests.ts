@@ -10,6 +10,8 @@ import { unlockWord } from './domains.ts'
 import { newDigits, newNonce } from './ids.ts'
 import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-sessions.ts'
 import { settingsOf } from './organization-settings.ts'
+import { nextPush } from './push-times.ts'
+import { type PlannedPush, startPush } from './pushes.ts'
 import { plainHash } from './secrets.ts'
 import { reportTampering } from './tampering.ts'
 import { isIntact, isSuspended, noSuchToken, tamperedToken } from './tokens.ts'
@@ -38,29 +40,34 @@ export async function requestApproval(app: App, actor: Actor, request: ApprovalR
     if (!isIntact(app, token)) await reportTampering(app, tamperedToken(token))
     const number = request.matched ? newDigits(app, numberLength) : undefined
     const row = pendingSession(app, request, token, number)
-    const view = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, domain, user }))
-    if (view !== 'token changed') return view
+    const opened = await transact(app, (unit) => openSession(app, unit, actor, { token, row, number, domain, user }))
+    if (opened === 'token changed') continue
+    if (opened.push) startPush(app, opened.push)
+    return opened.view
   }
 }
 
+type Opened = { view: SessionView; push?: PlannedPush }
 type Opening = { token: TokenRow; row: SessionRow; number: string | undefined; domain: FoundDomain; user: UserRow }
 
 /** In the unit: what the challenge was built from must still be so, and the token must be allowed one more request. */
-async function openSession(app: App, unit: Unit, actor: Actor, { token, row, number, ...asked }: Opening) {
+async function openSession(
+  app: App,
+  unit: Unit,
+  actor: Actor,
+  { token, row, number, ...asked }: Opening,
+): Promise<Opened | ReturnType<typeof refuse> | 'token changed'> {
   const current = await unit.tx.tokens.lock(token.organization_id, token.tid)
-  if (current?.state !== 'active') return 'token changed' as const
-  if (current.factor !== token.factor || current.key_generation !== token.key_generation)
-    return 'token changed' as const
+  if (current?.state !== 'active') return 'token changed'
+  if (current.factor !== token.factor || current.key_generation !== token.key_generation) return 'token changed'
   if (!(await takeDaily(app, unit, asked))) return refuse(tooManySessions())
   const reason = await refusalReason(app, unit, { token: current, ...asked })
-  if (reason) return insertRefused(app, unit, actor, { row, reason })
+  if (reason) return { view: await insertRefused(app, unit, actor, { row, reason }) }
   await unit.tx.sessions.insert(row)
   const unapproved_sessions = startsAnew(app, current) ? 1 : current.unapproved_sessions + 1
-  await unit.tx.tokens.updateCounters(current.organization_id, current.tid, {
-    ...current,
-    unapproved_sessions,
-    throttled_until: 0,
-  })
+  const { dueAt, ...times } = nextPush(app.now(), current, isSubscribed(app, current))
+  const counters = { ...current, ...times, unapproved_sessions, throttled_until: 0 }
+  await unit.tx.tokens.updateCounters(current.organization_id, current.tid, counters)
   unit.audit({
     ...aboutSession(row),
     event: 'session.created',
@@ -68,7 +75,15 @@ async function openSession(app: App, unit: Unit, actor: Actor, { token, row, num
     data: { method: 'push', numberMatching: row.number_mac !== null },
   })
   unit.wake(current.tid)
-  return viewOf(app, row, number)
+  const view = viewOf(app, row, number)
+  if (dueAt === undefined) return { view }
+  const { sid, expires_at: expiresAt } = row
+  // The poll of this moment: it may be answered before anybody looks after the commit.
+  return { view, push: { token: current, sid, dueAt, expiresAt, poll: app.polls.outcome(current.tid) } }
+}
+
+function isSubscribed(app: App, token: TokenRow): boolean {
+  return app.delivery.webPush !== undefined && token.push_endpoint_cipher !== null
 }
 
 /** Why no request may go to this token now; undefined when one may. */

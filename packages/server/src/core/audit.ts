@@ -38,6 +38,8 @@ export type AuditEventName =
   | 'token.unlock_failed'
   | 'token.factor_changed'
   | 'token.key_rotated'
+  | 'token.push_changed'
+  | 'token.push_gone'
   | 'token.tampered'
   | 'session.created'
   | 'session.refused'
@@ -67,9 +69,11 @@ export type AuditEventName =
   | 'keys.added'
   | 'keys.retired'
   | 'keys.rotated'
+  | 'keys.removed'
   | 'keyring.rotated'
   | 'keyring.keys_dropped'
   | 'backup.restored'
+  | 'push.forbidden'
 
 export interface AuditEvent {
   organizationId: string

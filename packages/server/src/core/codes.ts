@@ -11,6 +11,7 @@ import { emptySession, insertRefused, takeDaily, tooManySessions } from './new-s
 import { findPassword, usePassword } from './one-time-passwords.ts'
 import { settingsOf } from './organization-settings.ts'
 import { revokeTokens } from './revocation.ts'
+import { unthrottled } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
 import { aboutSession, type SessionView, verdictMac, viewOf } from './verdicts.ts'
 
@@ -68,7 +69,7 @@ async function insertApproved(
   await unit.tx.sessions.insert(approved)
   // Whoever proved to be the user is asked on the phone again, however many requests went unanswered before.
   if (token?.state === 'active' && (token.unapproved_sessions > 0 || token.throttled_until > 0)) {
-    const counters = { ...token, unapproved_sessions: 0, throttled_until: 0 }
+    const counters = { ...token, ...unthrottled }
     await unit.tx.tokens.updateCounters(token.organization_id, token.tid, counters)
   }
   unit.audit({ ...aboutSession(approved), event: 'session.approved', actor, data: { method: row.method } })

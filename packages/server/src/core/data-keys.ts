@@ -1,10 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createECDH, randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DataKeyRow } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ApiError } from './errors.ts'
 import { createKeyring, type Keyring, readKeyring } from './keyring.ts'
-import { aad, keyIdOf, open, type Secrets, seal, secretsOf } from './secrets.ts'
+import { aad, keyIdOf, open, type Secrets, seal, secretsOf, type VapidKey } from './secrets.ts'
 
 /** From its creation, a key for fields waits so long until it encrypts: by then every server has learned of it. */
 export const activationMs = 60_000
@@ -40,14 +40,16 @@ export async function openSecrets(storage: Storage, options: SecretsOptions): Pr
       if (!known.fields.has(keyIdOf(cipher))) known.reloadLater()
       return secrets.decrypt(place, cipher)
     },
+    vapidKeys: () => known.vapidKeys(),
     reload: () => known.reload(),
   }
 }
 
 /** A row for a new key, wrapped by the active key of the keyring. */
-export function newDataKey(keyring: Keyring, purpose: string, createdAt: number): DataKeyRow {
+export function newDataKey(keyring: Keyring, purpose: 'root' | 'fields' | 'vapid', createdAt: number): DataKeyRow {
   const id = randomUUID().slice(0, 8)
-  return { id, purpose, ...wrap(keyring, id, new Uint8Array(randomBytes(32))), created_at: createdAt }
+  const key = purpose === 'vapid' ? newPrivateKey() : new Uint8Array(randomBytes(32))
+  return { id, purpose, ...wrap(keyring, id, key), created_at: createdAt }
 }
 
 /** The same key under the active key of the keyring. Throws when the keyring cannot open it; `file` is what to call it. */
@@ -64,6 +66,7 @@ export function requireKeyring(rows: DataKeyRow[], file: string): void {
 /** What this process has unwrapped. A key never changes under its id. */
 class KnownKeys {
   readonly fields = new Map<string, Uint8Array>()
+  readonly #vapid = new Map<string, VapidKey>()
   readonly #storage: Storage
   readonly #options: SecretsOptions
   readonly #uptime: () => number
@@ -82,8 +85,9 @@ class KnownKeys {
   async reload(): Promise<void> {
     const readAt = this.#uptime()
     const rows = await this.#storage.keys.list()
-    const unknown = rows.filter(({ id, purpose }) => !this.fields.has(id) && !(this.#root && purpose === 'root'))
+    const unknown = rows.filter((row) => !this.#knows(row))
     if (unknown.length > 0) this.#learn(unknown)
+    for (const id of this.#vapid.keys()) if (!rows.some((row) => row.id === id)) this.#vapid.delete(id)
     this.#rows = rows.filter(({ purpose }) => purpose === 'fields')
     if (!this.#root || this.#rows.length === 0) throw new Error(lost)
     this.#readAt = readAt
@@ -99,6 +103,10 @@ class KnownKeys {
     return this.#root
   }
 
+  vapidKeys(): VapidKey[] {
+    return [...this.#vapid.values()].sort((one, other) => one.createdAt - other.createdAt)
+  }
+
   /** Id of the key that encrypts now: the youngest that all servers know, in an installation's first minute the only one. */
   encrypting(): string {
     if (this.#uptime() - this.#readAt > leaseMs) {
@@ -111,13 +119,19 @@ class KnownKeys {
     return row?.id ?? ''
   }
 
+  #knows({ id, purpose }: DataKeyRow): boolean {
+    if (purpose === 'root') return this.#root !== undefined
+    return this.fields.has(id) || this.#vapid.has(id)
+  }
+
   #learn(rows: DataKeyRow[]): void {
     const { keyring: file } = this.#options
     const keyring = readExisting(file)
     for (const row of rows) {
       const key = unwrap(keyring, row, file)
       if (row.purpose === 'root') this.#root = key
-      if (row.purpose !== 'root') this.fields.set(row.id, key)
+      if (row.purpose === 'fields' || row.purpose === 'retired') this.fields.set(row.id, key)
+      if (row.purpose === 'vapid') this.#vapid.set(row.id, vapidKeyOf(row, key))
     }
   }
 }
@@ -129,6 +143,23 @@ async function createKeys(storage: Storage, keyring: Keyring, now: number): Prom
     // Two processes may meet the same empty database: whoever is first decides, the other finds the keys there.
     if (await tx.keys.insertRoot([root])) await tx.keys.insert([fields])
   })
+}
+
+/** A private key of P-256: 32 bytes, of which nearly all are one. */
+function newPrivateKey(): Uint8Array {
+  const pair = createECDH('prime256v1')
+  pair.generateKeys()
+  const key = new Uint8Array(32)
+  const scalar = pair.getPrivateKey()
+  key.set(scalar, key.length - scalar.length) // leading zeros are left out
+  return key
+}
+
+function vapidKeyOf({ id, created_at }: DataKeyRow, key: Uint8Array): VapidKey {
+  const pair = createECDH('prime256v1')
+  pair.setPrivateKey(key)
+  const publicKey = pair.getPublicKey().toString('base64url')
+  return { id, publicKey, privateKey: Buffer.from(key).toString('base64url'), createdAt: created_at }
 }
 
 function keyringOf(file: string): Keyring {

@@ -60,7 +60,7 @@ export async function rotateKeys(app: App, options: RotationOptions): Promise<Ro
 async function beginRotation(app: App): Promise<DataKeyRow> {
   return transact(app, async ({ tx, audit }) => {
     await tx.keys.lock()
-    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose !== 'root')
+    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields' || purpose === 'retired')
     const youngest = rows.at(-1)
     if (youngest?.purpose !== 'fields') throw new Error('The database has lost its keys. Restore it from a backup.')
     if (rows.length > 1) return youngest

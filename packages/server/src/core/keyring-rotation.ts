@@ -17,8 +17,8 @@ export interface KeyList {
 
 export interface DataKeyInfo {
   id: string
-  /** what everything else is derived from, or what fields are encrypted under */
-  purpose: 'root' | 'fields'
+  /** what everything else is derived from, what fields are encrypted under, or what pushes are signed with */
+  purpose: 'root' | 'fields' | 'vapid'
   state: 'in use' | 'waiting' | 'old'
   /** the keyring's key that it is wrapped by */
   wrappedBy: string
@@ -34,7 +34,7 @@ export async function listKeys(app: App): Promise<KeyList> {
   return {
     keys: rows.map((row) => ({
       id: row.id,
-      purpose: row.purpose === 'root' ? 'root' : 'fields',
+      purpose: row.purpose === 'retired' ? 'fields' : (row.purpose as DataKeyInfo['purpose']), // there are no others
       state: stateOf(row, rows, app.now()),
       wrappedBy: row.kek_id,
       createdAt: new Date(row.created_at).toISOString(),
@@ -85,8 +85,9 @@ export async function dropOldKeys(app: App): Promise<{ active: string; dropped: 
 }
 
 function stateOf(row: DataKeyRow, rows: DataKeyRow[], now: number): DataKeyInfo['state'] {
-  const fields = rows.filter(({ purpose }) => purpose === 'fields')
-  const inUse = fields.findLast(({ created_at }) => created_at <= now - activationMs) ?? fields[0]
+  const alike = rows.filter(({ purpose }) => purpose === row.purpose)
+  const inUse = alike.findLast(({ created_at }) => created_at <= now - activationMs) ?? alike[0]
+  if (row.purpose === 'retired') return 'old'
   if (row.purpose === 'root' || row === inUse) return 'in use'
   return row.created_at > (inUse?.created_at ?? 0) ? 'waiting' : 'old'
 }

@@ -18,6 +18,8 @@ export interface Limits {
   tampering: Seen
   /** exports of one actor that are being read: 2 */
   exports: Places
+  /** push services whose refusal of this server was reported today */
+  pushAlarms: Seen
 }
 
 /** Counts per key in windows of fixed length. */
@@ -83,6 +85,7 @@ export function openLimits(now: () => number): Limits {
     syncJtis: seen(now, 11 * minuteMs),
     tampering: seen(now, Number.POSITIVE_INFINITY),
     exports: places(2),
+    pushAlarms: seen(now, 1_440 * minuteMs),
   }
 }
 

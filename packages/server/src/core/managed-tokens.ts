@@ -5,6 +5,7 @@ import { type Actor, requirePermission } from './actors.ts'
 import { ApiError, noSuchUser } from './errors.ts'
 import { type List, type ListInput, listOf, readPage } from './lists.ts'
 import { findMember } from './members.ts'
+import { pushStateOf } from './push-subscriptions.ts'
 import { isoTime, isoTimeOrNull } from './times.ts'
 import {
   aboutToken,
@@ -15,10 +16,13 @@ import {
   noSuchToken,
   type PendingIssue,
   reissueToken,
+  unthrottled,
 } from './tokens.ts'
 import { available, refuse, transact } from './transactions.ts'
 
 export const tokenStates = ['pending', 'active', 'revoked', 'expired'] as const
+export const pushStates = ['ok', 'stale', 'failing', 'none'] as const
+export const pushErrors = ['forbidden', 'refused', 'busy', 'timeout', 'unreachable', 'blocked'] as const
 export const factors = ['none', 'pin', 'passcode', 'platform'] as const
 
 /** The token as administrators see it: never a key and never a code. */
@@ -29,7 +33,10 @@ export interface ManagedToken extends AboutWhom {
   /** null before the activation and after the end */
   device: { name: string; platform: string; app: string } | null
   factor: (typeof factors)[number] | null
-  pushState: 'ok' | 'none'
+  /** `stale`: subscribed under an older key, which works until the device is opened; `failing`: pushes do not arrive */
+  pushState: (typeof pushStates)[number]
+  pushError: (typeof pushErrors)[number] | null
+  pushErrorSince: string | null
   /** to the minute */
   lastAnswerAt: string | null
   suspendedUntil: string | null
@@ -117,7 +124,7 @@ export async function resumeToken(app: App, actor: Actor, input: Member): Promis
     if (token?.state !== 'active') return refuse(noSuchToken())
     const { suspendedUntil, suspendedReason, throttledUntil } = holdsOf(app, token)
     if (suspendedUntil === null && throttledUntil === null) return
-    const free = { suspended_until: 0, suspended_reason: null, throttled_until: 0, unapproved_sessions: 0 }
+    const free = { ...unthrottled, suspended_until: 0, suspended_reason: null }
     await unit.tx.tokens.updateCounters(organizationId, token.tid, { ...token, ...free })
     const data = { suspendedUntil, suspendedReason, throttledUntil }
     unit.audit({ ...aboutToken(token), event: 'token.resumed', actor, data })
@@ -132,7 +139,7 @@ function managedTokenOf(app: App, row: TokenSummaryRow, about: AboutWhom): Manag
     ...about,
     device: deviceOf(row),
     factor: factorOf(row),
-    pushState: row.push_endpoint_hash === null ? 'none' : 'ok',
+    ...pushOf(app, row),
     lastAnswerAt: row.answers_since === 0 ? null : isoTime(row.answers_since),
     ...holdsOf(app, row),
     createdAt: isoTime(row.created_at),
@@ -152,6 +159,13 @@ function factorOf({ factor, factor_kind }: TokenSummaryRow): ManagedToken['facto
   if (factor === null || factor === 'none') return factor
   if (factor === 'webauthn') return 'platform'
   return factor_kind === 'passcode' ? 'passcode' : 'pin'
+}
+
+function pushOf(app: App, row: TokenSummaryRow): Pick<ManagedToken, 'pushState' | 'pushError' | 'pushErrorSince'> {
+  const state = pushStateOf(app, row)
+  const pushError = pushErrors.find((error) => error === row.push_error) ?? null
+  if (state === 'none' || pushError === null) return { pushState: state, pushError: null, pushErrorSince: null }
+  return { pushState: 'failing', pushError, pushErrorSince: isoTimeOrNull(row.push_error_since) }
 }
 
 type Holds = Pick<TokenSummaryRow, 'state' | 'suspended_until' | 'suspended_reason' | 'throttled_until'>

@@ -17,7 +17,15 @@ export interface FieldPlace {
 }
 
 /** What each derived key is for. A key is never used for two things. */
-export type MacPurpose = 'index' | 'row' | 'verdict' | 'number' | 'audit' | 'reply'
+export type MacPurpose = 'index' | 'row' | 'verdict' | 'number' | 'audit' | 'reply' | 'topic'
+
+/** A key pair that tells push services who sends (RFC 8292). Both halves as base64url, the public one as a point. */
+export interface VapidKey {
+  id: string
+  publicKey: string
+  privateKey: string
+  createdAt: number
+}
 
 /** All that needs a key of the server. Nothing it returns or throws holds a key or a clear text it was not asked for. */
 export interface Secrets {
@@ -26,18 +34,20 @@ export interface Secrets {
   encrypt(place: FieldPlace, clear: string): string
   /** Throws when the field was changed, moved, or encrypted under a key that is gone. */
   decrypt(place: FieldPlace, cipher: string): string
+  /** The keys that pushes are signed with, oldest first. */
+  vapidKeys(): VapidKey[]
   /** Learns of keys that another process has added. A server does so regularly, or it soon encrypts nothing more. */
   reload(): Promise<void>
 }
 
-const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit', 'reply']
+const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit', 'reply', 'topic']
 
 /** The secrets made of a root and of the keys for fields. Without `encrypting`, the last of these encrypts what is new. */
 export function secretsOf(
   root: Uint8Array,
   fieldKeys: Map<string, Uint8Array>,
   encrypting: () => string = () => [...fieldKeys.keys()].at(-1) ?? '',
-): Omit<Secrets, 'reload'> {
+): Omit<Secrets, 'reload' | 'vapidKeys'> {
   const macKeys = new Map(purposes.map((purpose) => [purpose, derive(root, purpose)]))
   return {
     mac: (purpose, text) => keyedHash(keyNamed(macKeys, purpose), text),

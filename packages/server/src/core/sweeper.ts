@@ -3,6 +3,7 @@ import { sessionIdleMs } from './administrator-sessions.ts'
 import { theServer } from './audit.ts'
 import { expireLapsed } from './tokens.ts'
 import { transact, type Unit } from './transactions.ts'
+import { removeOldVapidKeys } from './vapid-keys.ts'
 import { aboutSession, approvalValidMs } from './verdicts.ts'
 
 /** Sweeps one batch in a unit; resolves with what it found. */
@@ -30,6 +31,7 @@ const oldSteps: Step[] = [
   ({ tx }, { now }) => tx.replies.deleteOld(now() - answerReplyLifeMs, batch, 'all'),
   ({ tx }, { now }) => tx.limits.deleteOldNames(now() - nameFailuresLifeMs, batch),
   ({ tx }, { now }) => tx.limits.deleteOldUses('sessions', now() - usesLifeMs, batch),
+  removeOldVapidKeys,
 ]
 
 /** Writes down that requests have timed out. Reads never depend on it: they judge by the clock. */

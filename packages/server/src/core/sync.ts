@@ -5,6 +5,7 @@ import type { TokenRow } from '../storage/tokens.ts'
 import { countFailure } from './device-failures.ts'
 import { policyOf, satisfies } from './domains.ts'
 import { ApiError } from './errors.ts'
+import { pushStateOf } from './push-subscriptions.ts'
 import {
   badSignature,
   malformed,
@@ -50,14 +51,15 @@ export async function sync(
   if (app.polls.open >= app.config.pollsMax) throw rateLimited(busyRetrySeconds, 'polls_of_node')
   const turn = app.polls.begin(tids)
   const watch = app.events.watch(tids)
+  let told = false
   try {
-    return replyOf(
-      app,
-      await waitForNews(app, { polled, have, watch, signal, ended: turn.ended, seconds: request.wait }),
-    )
+    const waiting = { polled, have, watch, signal, ended: turn.ended, seconds: request.wait }
+    const reply = replyOf(app, await waitForNews(app, waiting))
+    told = signal?.aborted !== true
+    return reply
   } finally {
     watch.close()
-    turn.finish()
+    turn.finish(told)
   }
 }
 
@@ -79,37 +81,6 @@ async function waitForNews(app: App, { polled, have, watch, signal, ended, secon
     const leftMs = deadline - performance.now()
     if (snapshot.news || leftMs <= 0 || app.events.stopping || over.aborted) return snapshot
     await watch.next(Math.min(leftMs, msToNextExpiry(app, snapshot)), over)
-  }
-}
-
-/** Which poll of a token is the latest. */
-export interface Polls {
-  /** how many have begun and not finished */
-  readonly open: number
-  /** Ends older polls of these tokens. */
-  begin(tids: string[]): { ended: AbortSignal; finish(): void }
-}
-
-export function openPolls(): Polls {
-  const latest = new Map<string, AbortController>()
-  let open = 0
-  return {
-    get open() {
-      return open
-    },
-    begin(tids) {
-      open++
-      const controller = new AbortController()
-      for (const tid of tids) {
-        latest.get(tid)?.abort()
-        latest.set(tid, controller)
-      }
-      const finish = () => {
-        open--
-        for (const tid of tids) if (latest.get(tid) === controller) latest.delete(tid)
-      }
-      return { ended: controller.signal, finish }
-    },
   }
 }
 
@@ -195,7 +166,7 @@ function resultFor(
     ok: true,
     policy: policyOf(domain),
     factor: satisfies(domain, token) ? 'ok' : 'required',
-    push: 'none',
+    push: pushStateOf(app, token),
     requests: open.map((row) => ({ sid: row.sid, ch: row.challenge ?? '' })),
     closed,
   }

@@ -7,6 +7,7 @@ import { allows, factorColumns } from './activations.ts'
 import type { Payloads } from './device-schemas.ts'
 import type { ApiError } from './errors.ts'
 import { holdKeys } from './key-holds.ts'
+import { pushColumns } from './push-subscriptions.ts'
 import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
 import { revokeTokens } from './revocation.ts'
 import { sha256Bytes } from './secrets.ts'
@@ -86,12 +87,21 @@ export async function removeToken(app: App, text: string): Promise<object> {
   })
 }
 
-/** Where pushes may be sent. This server sends none, so that no subscription is kept and the answer says so. */
+/** Where pushes are sent from now on, if anywhere; the answer says whether they are. */
 export async function setPush(app: App, text: string): Promise<object> {
   const message = await verifyMessage(app, 'push', text)
-  return changeToken(app, message, async ({ token }) => ({
-    body: { tid: token.tid, push: 'none', time: seconds(app) },
-  }))
+  const { tid, push } = message.payload
+  const columns = await pushColumns(app, tid, push)
+  return changeToken(app, message, async ({ unit, token }) => {
+    const state = columns.push_endpoint_hash === null ? 'none' : 'ok'
+    if (state === 'ok' || token.push_endpoint_hash !== null) {
+      await holdKeys(app, unit, columns.push_endpoint_cipher, columns.push_keys_cipher)
+      await unit.tx.pushSubscriptions.put(token.organization_id, tid, columns)
+      const data = { push: state }
+      unit.audit({ ...aboutToken(token), event: 'token.push_changed', actor: deviceOf(token), data })
+    }
+    return { body: { tid, push: state, time: seconds(app) } }
+  })
 }
 
 interface Change {

@@ -151,6 +151,9 @@ export function tamperedToken(token: TokenRow): Tampering {
   return { ...aboutToken(token), event: 'token.tampered', rowId: token.tid }
 }
 
+/** What a proof that the user is there sets back: requests and pushes are sent as if none had gone unanswered. */
+export const unthrottled = { unapproved_sessions: 0, unapproved_times: '', throttled_until: 0 } as const
+
 /** Whether a token may not be used at the moment, though it is active. */
 export function isSuspended(app: App, token: Pick<TokenRow, 'suspended_until'>): boolean {
   return token.suspended_until > app.now()

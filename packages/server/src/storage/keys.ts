@@ -60,6 +60,13 @@ export const keys = (run: Run) => ({
     )
     return retired.map(({ id }) => id)
   },
+  /** Removes keys of pushes; the ids of those that were still there. */
+  removeVapid: async (ids: string[]): Promise<string[]> => {
+    const removed = await run(
+      query((db) => db.deleteFrom('data_keys').where('purpose', '=', 'vapid').where('id', 'in', ids).returning('id')),
+    )
+    return removed.map(({ id }) => id)
+  },
   /** Removes the retired keys that are older than this one; their ids. */
   removeRetired: async ({ created_at }: Pick<DataKeyRow, 'created_at'>): Promise<string[]> => {
     const removed = await run(

@@ -160,6 +160,13 @@ interface TokensTable {
   push_keys_cipher: string | null
   /** SHA-256 of the endpoint */
   push_endpoint_hash: string | null
+  /** the VAPID key (a row of data_keys) that the subscription was made under */
+  push_vapid_id: string | null
+  /** why pushes do not arrive, and since when; null once one was accepted */
+  push_error: string | null
+  push_error_since: number | null
+  /** when the last push left, or when one will that is waiting for its turn */
+  push_at: number
 
   /** wrong unlock proofs in a row */
   unlock_failures: number
@@ -167,6 +174,8 @@ interface TokensTable {
   number_failures: number
   /** sessions created in a row without an approval */
   unapproved_sessions: number
+  /** when the sessions of the last ten minutes without an approval were created, at most five, comma-separated */
+  unapproved_times: string
   throttled_until: number
   suspended_until: number
   suspended_reason: string | null

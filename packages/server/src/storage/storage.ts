@@ -15,6 +15,7 @@ import { limits } from './limits.ts'
 import { members } from './members.ts'
 import { isMigrated, migrate } from './migrations/migrate.ts'
 import { organizations } from './organizations.ts'
+import { pushSubscriptions } from './push-subscriptions.ts'
 import { replies } from './replies.ts'
 import { sessions } from './sessions.ts'
 import type { Run } from './statement.ts'
@@ -44,6 +45,7 @@ function repositories(run: Run) {
     limits: limits(run),
     members: members(run),
     organizations: organizations(run),
+    pushSubscriptions: pushSubscriptions(run),
     replies: replies(run),
     sessions: sessions(run),
     tokens: tokens(run),

@@ -38,6 +38,10 @@ export type ActivatedToken = Pick<
   | 'device_app'
   | 'device_persisted'
   | 'activated_at'
+  | 'push_endpoint_cipher'
+  | 'push_keys_cipher'
+  | 'push_endpoint_hash'
+  | 'push_vapid_id'
 >
 
 export type TokenCounters = Pick<
@@ -45,6 +49,8 @@ export type TokenCounters = Pick<
   | 'unlock_failures'
   | 'number_failures'
   | 'unapproved_sessions'
+  | 'unapproved_times'
+  | 'push_at'
   | 'throttled_until'
   | 'suspended_until'
   | 'suspended_reason'
@@ -80,6 +86,9 @@ const erased = {
   push_endpoint_cipher: null,
   push_keys_cipher: null,
   push_endpoint_hash: null,
+  push_vapid_id: null,
+  push_error: null,
+  push_error_since: null,
   origin: null,
   thumbprint: null,
   factor: null,
@@ -162,6 +171,8 @@ const insert = statement<NewToken>()(
       unlock_failures: 0,
       number_failures: 0,
       unapproved_sessions: 0,
+      unapproved_times: '',
+      push_at: 0,
       throttled_until: 0,
       suspended_until: 0,
       answers: 0,
@@ -187,6 +198,10 @@ const activate = statement<Key & ActivatedToken & { now: number }>()((db, value)
       device_app: value('device_app'),
       device_persisted: value('device_persisted'),
       activated_at: value('activated_at'),
+      push_endpoint_cipher: value('push_endpoint_cipher'),
+      push_keys_cipher: value('push_keys_cipher'),
+      push_endpoint_hash: value('push_endpoint_hash'),
+      push_vapid_id: value('push_vapid_id'),
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
@@ -202,6 +217,8 @@ const updateCounters = statement<Key & TokenCounters>()((db, value) =>
       unlock_failures: value('unlock_failures'),
       number_failures: value('number_failures'),
       unapproved_sessions: value('unapproved_sessions'),
+      unapproved_times: value('unapproved_times'),
+      push_at: value('push_at'),
       throttled_until: value('throttled_until'),
       suspended_until: value('suspended_until'),
       suspended_reason: value('suspended_reason'),
@@ -358,12 +375,14 @@ export const tokens = (run: Run) => ({
 
 /** The counters of a row, and nothing else of it. */
 function pickCounters(row: TokenCounters): TokenCounters {
-  const { unlock_failures, number_failures, unapproved_sessions, throttled_until } = row
+  const { unlock_failures, number_failures, unapproved_sessions, unapproved_times, push_at, throttled_until } = row
   const { suspended_until, suspended_reason, answers, answers_since } = row
   return {
     unlock_failures,
     number_failures,
     unapproved_sessions,
+    unapproved_times,
+    push_at,
     throttled_until,
     suspended_until,
     suspended_reason,

@@ -42,6 +42,8 @@ onEveryEngine((engine) => {
       device: null,
       factor: null,
       pushState: 'none',
+      pushError: null,
+      pushErrorSince: null,
       lastAnswerAt: null,
       suspendedUntil: null,
       suspendedReason: null,

@@ -48,6 +48,8 @@ it('without any setting a server runs for its own machine', () => {
     pollsMax: 50_000,
     logLevel: 'info',
     metrics: { listen: { host: '127.0.0.1', port: 9464 }, asked: false },
+    pushContact: undefined,
+    pushHosts: [],
     drainSeconds: 0,
     unknown: [],
   })
@@ -69,6 +71,8 @@ it('every setting is read as it is written', () => {
     COUNTERSIGN_POLLS_MAX: '7',
     COUNTERSIGN_LOG_LEVEL: 'debug',
     COUNTERSIGN_METRICS_LISTEN: '10.0.0.1:9464',
+    COUNTERSIGN_PUSH_CONTACT: 'mailto:mfa@example.org',
+    COUNTERSIGN_PUSH_HOSTS: 'push.example.org,.push.example.org',
     COUNTERSIGN_DRAIN_SECONDS: '15',
   })
   assert.deepEqual(config, {
@@ -85,6 +89,8 @@ it('every setting is read as it is written', () => {
     pollsMax: 7,
     logLevel: 'debug',
     metrics: { listen: { host: '10.0.0.1', port: 9464 }, asked: true },
+    pushContact: 'mailto:mfa@example.org',
+    pushHosts: ['push.example.org', '.push.example.org'],
     drainSeconds: 15,
     unknown: [],
   })
@@ -250,4 +256,63 @@ it('the REST API and the authenticators never have one origin, whether it is set
   }
   const named = { COUNTERSIGN_DEVICE_URL: 'http://phone.localhost:8080' }
   assert.deepEqual(mistakes({ [api]: '127.0.0.1:8080', [device]: '127.0.0.2:8080', ...named }), [])
+})
+
+it('the contact of pushes is the device origin where the internet has it, what is set, or none', () => {
+  const contact = (env: Record<string, string>) => readConfig(env).pushContact
+  const url = (origin: string) => contact({ COUNTERSIGN_DEVICE_URL: origin })
+  assert.equal(url('https://mfa.example.org'), 'https://mfa.example.org')
+  assert.equal(url('https://mfa.example.org:8443'), 'https://mfa.example.org:8443')
+  for (const origin of [
+    'http://mfa.example.org',
+    'https://localhost',
+    'https://mfa',
+    'https://mfa.local',
+    'https://203.0.113.1',
+  ])
+    assert.equal(url(origin), undefined, origin)
+  for (const set of ['mailto:mfa@example.org', 'https://example.org/contact'])
+    assert.equal(contact({ COUNTERSIGN_PUSH_CONTACT: set }), set)
+  assert.equal(
+    contact({ COUNTERSIGN_DEVICE_URL: 'https://mfa.example.org', COUNTERSIGN_PUSH_CONTACT: 'off' }),
+    undefined,
+  )
+})
+
+it('a contact that no push service could use, and a host that is no name, are refused at the start', () => {
+  const refused = {
+    COUNTERSIGN_PUSH_CONTACT: [
+      ...[
+        'mfa@example.org',
+        'mailto:mfa@localhost',
+        'mailto:mfa@mfa.local',
+        'mailto:mfa@intranet',
+        'mailto:@example.org',
+      ],
+      ...[
+        'http://example.org',
+        'https://localhost/',
+        'https://192.0.2.1',
+        'https://me@example.org',
+        'tel:123',
+        'https://',
+      ],
+    ],
+    COUNTERSIGN_PUSH_HOSTS: [
+      'push',
+      '10.1.2.3',
+      'https://push.example.org',
+      '*.example.org',
+      'push.example.org:8443',
+      '..org',
+    ],
+  }
+  for (const [name, values] of Object.entries(refused)) {
+    for (const value of values) {
+      const [first, ...more] = mistakes({ [name]: value })
+      assert.ok(first?.startsWith(`${name}: "${value}" is not like `) && more.length === 0, value)
+    }
+  }
+  const { pushHosts } = readConfig({ COUNTERSIGN_PUSH_HOSTS: 'push.example.org, .push.example.org' })
+  assert.deepEqual(pushHosts, ['push.example.org', '.push.example.org'])
 })

@@ -13,7 +13,7 @@ import { readVectors } from '../support/vector-world.ts'
 const root = new Uint8Array(32).fill(1)
 const keys = new Map([['d1', new Uint8Array(32).fill(2)]])
 const place = { table: 'tokens', column: 'pin_key_cipher', row: '1'.repeat(40) }
-const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit', 'reply']
+const purposes: MacPurpose[] = ['index', 'row', 'verdict', 'number', 'audit', 'reply', 'topic']
 
 it('the vectors of encrypted fields are read, and those that were moved are not', () => {
   const { dek_hex, cases } = readVectors<{

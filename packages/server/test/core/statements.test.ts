@@ -3,24 +3,29 @@ import { after, before, it } from 'node:test'
 import { newBypassCode, newFob } from '../support/codes.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newPhone, newUser, type Phone } from '../support/phones.ts'
+import { type PushService, startPushService } from '../support/push-service.ts'
+import { pushSettings } from '../support/pushes.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { type Spy, spyOnStorage } from '../support/spied-storage.ts'
 import { watchStatements } from '../support/statements.ts'
+import { newSubscription } from '../support/subscriptions.ts'
 
 onEveryEngine((engine) => {
   let server: TestServer
+  let service: PushService
   let spy: Spy
   let phone: Phone
   let watched: ReturnType<typeof watchStatements>
   before(async () => {
     spy = spyOnStorage()
-    server = await startTestServer(engine, { storage: spy.storage })
+    service = await startPushService()
+    server = await startTestServer(engine, { storage: spy.storage, settings: pushSettings, network: service.network })
     phone = await newPhone(server, { pin: true })
     watched = watchStatements()
   })
   after(async () => {
     watched.stop()
-    await server.stop()
+    await Promise.all([service.close(), server.stop()])
   })
 
   /** The repositories' calls of one request, each of which must be one statement. */
@@ -86,6 +91,19 @@ onEveryEngine((engine) => {
       'tx.replies.insert',
     ])
     assert.deepEqual(await callsOf(read), [key, 'sessions.find'])
+  })
+
+  it('a push costs none: a request takes the same with one as without, and its success is not written', async () => {
+    const silent = await newPhone(server)
+    const create = ({ userId, domainId }: Phone) =>
+      callsOf(() => server.call('POST', `/api/domains/${domainId}/sessions`, { body: { user: { id: userId } } }))
+    const without = [...(await create(silent))]
+    await newSubscription(server, silent.device)
+    assert.deepEqual(await create(silent), without)
+    await service.until(1)
+    while (server.app.pushes.open > 0) await new Promise(setImmediate)
+    assert.equal(watched.texts.length, spy.calls.length)
+    assert.equal(spy.calls.filter((call) => !call.startsWith('tx.audit')).length, without.length - audited.length)
   })
 
   it('a session by code costs a fixed number, however many codes the user has and whatever comes of them', async () => {

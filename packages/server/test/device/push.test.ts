@@ -15,7 +15,7 @@ onEveryEngine((engine) => {
   })
   after(() => server.stop())
 
-  it('a subscription and its end are answered alike, and none is kept: this server sends no push', async () => {
+  it('where no pushes are sent a subscription and its end are answered alike, and none is kept', async () => {
     const phone = await newPhone(server)
     for (const push of [null, subscription, null]) {
       const reply = await subscribe(phone.device, { push })

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { openLog } from '../../src/log.ts'
-import { type Config, readConfig, type Server, startServer } from '../../src/main.ts'
+import { type App, type Config, readConfig, type Server, startServer, type World } from '../../src/main.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { TestDatabase, TestEngine } from './engines.ts'
 import { type People, populate } from './people.ts'
@@ -52,11 +52,13 @@ export interface ServerOptions {
   settings?: Record<string, string>
   /** wraps the storage, to make it fail */
   storage?: (storage: Storage) => Storage
+  /** where pushes go */
+  network?: World['network']
   /** how long it waits for another process on an embedded database */
   busyWaitMs?: number
   /** on this database instead of a new one: a second node */
   database?: TestDatabase
-  clock?: Clock
+  clock?: Clock & { wait?: App['wait'] }
   /** seeds nobody */
   empty?: boolean
 }
@@ -85,7 +87,7 @@ export const realClock: Clock = {
 /** Starts a server with two organizations: acme with alice and bob, and another one with mallory. */
 export async function startTestServer(engine: TestEngine, options: ServerOptions = {}): Promise<TestServer> {
   const database = options.database ?? (await engine.create())
-  const clock = options.clock ?? fixedClock()
+  const clock: NonNullable<ServerOptions['clock']> = options.clock ?? fixedClock()
   const logged: Record<string, unknown>[] = []
   const log = openLog('trace', { write: (line) => void logged.push(JSON.parse(line)) })
   const config = readConfig(await environment(database, options.settings))
@@ -94,6 +96,8 @@ export async function startTestServer(engine: TestEngine, options: ServerOptions
       now: clock.now,
       log,
       ...(options.storage ? { storage: options.storage } : {}),
+      ...(clock.wait ? { wait: clock.wait } : {}),
+      ...(options.network ? { network: options.network } : {}),
       ...(options.busyWaitMs === undefined ? {} : { busyWaitMs: options.busyWaitMs }),
     })
   let server = await start()

@@ -35,7 +35,12 @@ export function startVectorServer(engine: TestEngine): Promise<TestServer> {
   return startTestServer(engine, {
     empty: true,
     clock: fixedClock(world.now * 1_000),
-    settings: { COUNTERSIGN_DEVICE_URL: world.aud, COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1' },
+    settings: {
+      COUNTERSIGN_DEVICE_URL: world.aud,
+      COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1',
+      // The subscription in push.json is bytes in a row: no browser made it.
+      COUNTERSIGN_PUSH_CONTACT: 'off',
+    },
   })
 }
 
@@ -133,6 +138,10 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
       device_app: '',
       device_persisted: 0,
       activated_at: 0,
+      push_endpoint_cipher: null,
+      push_keys_cipher: null,
+      push_endpoint_hash: null,
+      push_vapid_id: null,
     }
     await tokens.activate(organization, tid, app.now(), active)
   })

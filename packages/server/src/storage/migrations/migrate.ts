@@ -3,9 +3,10 @@ import { type Table, tablesMadeBy } from '../engines/tables.ts'
 import { type Dialect, type Run, text } from '../statement.ts'
 import { firstTables } from './0001-first-tables.ts'
 import { codesAndManagement } from './0002-codes-and-management.ts'
+import { push } from './0003-push.ts'
 
 /** Forward only. A migration that has been released is never edited. */
-const migrations = [firstTables, codesAndManagement]
+const migrations = [firstTables, codesAndManagement, push]
 
 // Any number that nobody else locks in this database.
 const lockNumber = 7_266_001

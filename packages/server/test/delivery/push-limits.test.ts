@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { after, before, it } from 'node:test'
+import { newFob } from '../support/codes.ts'
+import { onEveryEngine } from '../support/engines.ts'
+import { newPhone, type Phone } from '../support/phones.ts'
+import { type PushWorld, startPushWorld } from '../support/pushes.ts'
+import { newSubscription } from '../support/subscriptions.ts'
+
+const minuteMs = 60_000
+const lifeMs = 120_000
+
+onEveryEngine((engine) => {
+  let world: PushWorld
+  before(async () => {
+    world = await startPushWorld(engine)
+  })
+  after(() => world.stop())
+
+  async function subscribed(): Promise<Phone> {
+    const phone = await newPhone(world.server)
+    await newSubscription(world.server, phone.device)
+    return phone
+  }
+  /** Asks and lets the request lapse; whether it was pushed. */
+  async function isPushed(phone: Phone): Promise<boolean> {
+    const before = world.service.received.length
+    assert.equal((await world.ask(phone)).state, 'pending')
+    const { open } = world.server.app.pushes
+    if (open > 0) await world.outcomes(1)
+    world.clock.advance(lifeMs)
+    return world.service.received.length > before
+  }
+  async function pushed(phone: Phone, count: number): Promise<boolean[]> {
+    const all: boolean[] = []
+    for (let asked = 0; asked < count; asked++) all.push(await isPushed(phone))
+    return all
+  }
+  const [yes, no] = [true, false]
+  const five = [yes, yes, yes, yes, yes]
+
+  it('T22: thirty requests in a minute are three for the phone, and pushes at least ten seconds apart', async () => {
+    const { service, clock } = world
+    const phone = await subscribed()
+    const [before, began] = [service.received.length, clock.now()]
+    const states: string[] = []
+    for (let asked = 0; asked < 30; asked++) {
+      const { state, reason } = await world.ask(phone)
+      states.push(state + reason)
+      if (asked % 5 === 0 && asked <= 10) {
+        // Of the seconds 0, 10 and 20.
+        assert.deepEqual(await world.outcomes(1), { accepted: 1 }, `${(clock.now() - began) / 1_000} s`)
+      }
+      assert.equal(service.received.length, before + Math.min(3, 1 + Math.floor(asked / 5)))
+      clock.advance(2_000)
+    }
+    assert.deepEqual(states.slice(0, 3), ['pending', 'pending', 'pending'])
+    assert.deepEqual([...new Set(states.slice(3))], ['deniedthrottled'])
+    assert.equal(service.received.length, before + 3)
+  })
+
+  it('T22: after five in ten minutes without approval none is pushed for ten minutes, and others are not concerned', async () => {
+    const [phone, other] = [await subscribed(), await subscribed()]
+    assert.deepEqual(await pushed(phone, 5), five)
+    assert.deepEqual(await pushed(phone, 3), [no, no, no])
+    assert.equal(await isPushed(other), yes)
+    world.clock.advance(minuteMs)
+    // Eleven minutes after the fifth.
+    assert.deepEqual(await pushed(phone, 6), [...five, no])
+  })
+
+  it('T22: what is pushed seldom is pushed for good', async () => {
+    const phone = await subscribed()
+    for (let asked = 0; asked < 8; asked++) {
+      assert.equal(await isPushed(phone), yes)
+      world.clock.advance(minuteMs)
+    }
+  })
+
+  it('T23: the pause outlives a restart, and ends with an approval or a one-time password', async () => {
+    const phone = await subscribed()
+    const fob = await newFob(world.server, phone.userId)
+    assert.deepEqual(await pushed(phone, 5), five)
+    await world.server.restart()
+    assert.equal(await isPushed(phone), no)
+    const body = { user: { id: phone.userId }, otp: fob.otp() }
+    const judged = await world.server.call('POST', `/api/domains/${phone.domainId}/sessions`, { body })
+    assert.equal(judged.body.state, 'approved')
+    assert.deepEqual(await pushed(phone, 4), five.slice(1))
+    const request = await phone.ask()
+    await world.outcomes(1)
+    await phone.device.approve(request)
+    world.clock.advance(lifeMs)
+    assert.deepEqual(await pushed(phone, 6), [...five, no])
+  })
+
+  it('no push goes to a token that is suspended or has no subscription', async () => {
+    const { server } = world
+    const [suspended, silent] = [await subscribed(), await newPhone(server)]
+    const request = await suspended.ask()
+    await world.outcomes(1)
+    await suspended.device.deny(request, 'not_me')
+    world.clock.advance(minuteMs)
+    assert.equal((await world.ask(suspended)).reason, 'suspended')
+    await world.ask(silent)
+    assert.equal(server.app.pushes.open, 0)
+  })
+
+  it('a push that waits for its turn is not sent when its request is over, or its token', async () => {
+    const { service, clock } = world
+    for (const end of ['cancel', 'revoke', 'suspend']) {
+      const phone = await subscribed()
+      const [first] = [await phone.ask()]
+      await world.outcomes(1)
+      const before = service.received.length
+      const { id } = await world.ask(phone)
+      await clock.untilWaiting(10_000)
+      const session = `/api/domains/${phone.domainId}/sessions/${id}`
+      if (end === 'cancel') await world.server.call('DELETE', session)
+      if (end === 'revoke') await world.server.call('DELETE', phone.token)
+      if (end === 'suspend') await phone.device.deny(first, 'not_me')
+      clock.advance(10_000)
+      assert.deepEqual(await world.outcomes(1), { unneeded: 1 }, end)
+      assert.equal(service.received.length, before)
+    }
+  })
+})
