@@ -99,6 +99,7 @@ const domain = {
   bypass_counts_as_unlock: 0,
   allowed_networks: '[]',
   activation_code_minutes: null,
+  platform_unlock_enabled: 0,
   policy_rev: 7,
   created_at: 0,
 }
@@ -118,7 +119,8 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
     if (state === 'revoked') await tokens.revoke(organization, [tid], 'api', 0)
     const jwk = world.keys[key]?.jwk
     if (!jwk) return
-    const bound = { ...owner, key_generation: 0, thumbprint: await thumbprint(jwk), factor, credential_id: null }
+    const credential = { credential_id: null, credential_public_key: null, credential_sign_count: null }
+    const bound = { ...owner, key_generation: 0, thumbprint: await thumbprint(jwk), factor, ...credential }
     const place = { table: 'tokens', column: 'pin_key_cipher', row: tid }
     const active: ActivatedToken = {
       origin: world.aud,
@@ -126,6 +128,7 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
       thumbprint: bound.thumbprint,
       factor,
       factor_kind: pinKey ? 'pin' : null,
+      ...credential,
       pin_key_cipher: pinKey ? app.secrets.encrypt(place, pinKey) : null,
       row_mac: rowMac(app, bound as TokenRow),
       device_name: '',
