@@ -23,6 +23,8 @@ export interface Assertion {
 const algorithms = [-7, -257]
 // A key of RSA 4096 has about 540 bytes; larger ones would cost more to verify than they are worth.
 const publicKeyBytesMax = 1_100
+// WebAuthn: a credential id has at most 1,023 bytes.
+const idLengthMax = 1_364
 
 /** What a registration brought, if it is one of §5: made for this token and origin, by a user who was present and verified. */
 export async function verifyRegistration(
@@ -38,8 +40,10 @@ export async function verifyRegistration(
     requireSameOrigin(response)
     const expected = { ...expectedBy(app), expectedChallenge, supportedAlgorithmIDs: algorithms }
     const { verified, registrationInfo } = await verifyRegistrationResponse({ response, ...expected })
-    if (!verified || registrationInfo.credential.publicKey.length > publicKeyBytesMax) return undefined
+    if (!verified) return undefined
     const { id, publicKey, counter } = registrationInfo.credential
+    // The library takes the id from the authenticator's data and leaves the response's own alone.
+    if (response.id !== id || id.length > idLengthMax || publicKey.length > publicKeyBytesMax) return undefined
     return { credential_id: id, credential_public_key: toBase64url(publicKey), credential_sign_count: counter }
   } catch (error) {
     app.log.info({ err: error, tid }, 'a registration was not accepted')

@@ -200,10 +200,10 @@ onEveryEngine((engine) => {
       approveWith(phone, second, { signCount: 5 }),
     ])
     assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 403])
-    assert.deepEqual(await count(phone), [5, replies.length - 1].with(1, (await count(phone))[1] ?? -1))
+    assert.equal((await count(phone))[0], 5)
   })
 
-  it('T37: another’s credential, or another key or count under this one’s id, is noticed', async () => {
+  it('T37: another’s credential id or credential key in the row is noticed', async () => {
     for (const column of ['credential_id', 'credential_public_key']) {
       const [phone, mallory] = [await newPlatformPhone(), await newPlatformPhone()]
       const request = await phone.ask()

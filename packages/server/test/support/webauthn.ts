@@ -16,6 +16,8 @@ export interface Lies {
   id?: string
   format?: string
   statement?: Cbor
+  /** the credential attests to itself (packed, without a certificate) */
+  selfAttested?: boolean
   /** of the key, in the COSE numbering */
   algorithm?: number
 }
@@ -55,9 +57,13 @@ export class SoftAuthenticator {
     const cose = lies.algorithm === undefined ? this.#cose : withAlgorithm(this.#cose, lies.algorithm)
     const credential = Buffer.concat([Buffer.alloc(16), size, this.id, cose])
     const authData = Buffer.concat([this.#head(lies, withCredential), credential])
+    const byItself = new Map<string, Cbor>([
+      ['alg', this.algorithm],
+      ['sig', this.signed(authData, clientData)],
+    ])
     const object = new Map<string, Cbor>([
-      ['fmt', lies.format ?? 'none'],
-      ['attStmt', lies.statement ?? new Map()],
+      ['fmt', lies.format ?? (lies.selfAttested ? 'packed' : 'none')],
+      ['attStmt', lies.statement ?? (lies.selfAttested ? byItself : new Map())],
       ['authData', authData],
     ])
     return this.#response({ clientDataJSON: b64u(clientData), attestationObject: b64u(encode(object)) }, lies)
