@@ -96,7 +96,8 @@ onEveryEngine((engine) => {
         EdDSA: { algorithm: -8 },
         'an unknown format': { format: 'mine' },
         'an attestation of Android': { format: 'android-safetynet' },
-        'a certificate': { format: 'packed', statement: new Map([['x5c', [Buffer.alloc(40)]]]) },
+        'an attestation by a certificate': { certified: true },
+        'a certificate that is none': { format: 'packed', statement: new Map([['x5c', [Buffer.alloc(40)]]]) },
         'a self-attestation that is not signed': { format: 'packed', statement: new Map([['alg', -7]]) },
         'a statement where there is none': { statement: new Map([['alg', -7]]) },
       }).map(([what, lie]): [string, unknown] => [what, device.registration(begun.nonce, lie)]),
@@ -160,6 +161,28 @@ onEveryEngine((engine) => {
     const [row] = await sql(server.database, 'select * from tokens where tid = ?', phone.device.tid)
     assert.equal(Number(row?.unlock_failures), 1, 'what is malformed is not counted')
     assert.equal((await phone.device.approve(await phone.ask())).body.state, 'approved')
+  })
+
+  it('an assertion that was verified before another credential took over is a wrong proof when it is judged', async () => {
+    const phone = await phoneIn('both', { platform: true })
+    const request = await phone.ask()
+    const { storage } = server.app
+    let changed = false
+    // The change commits between the verification of the answer and its unit of work.
+    server.app.storage = {
+      ...storage,
+      async transaction(work) {
+        if (!changed) {
+          changed = true
+          const next = { platform: new SoftAuthenticator(server.deviceUrl) }
+          assert.equal((await change(phone, { next })).status, 200)
+        }
+        return storage.transaction(work)
+      },
+    }
+    assert.deepEqual(refusal(await phone.device.approve(request)), failed(4))
+    server.app.storage = storage
+    assert.equal(await phone.verdict(request.sid), 'pending')
   })
 
   it('a request from before a change of factor asks for the old one: it takes neither', async () => {

@@ -141,13 +141,18 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
   })
 }
 
+/** Opens one more session than the world has. */
+export function insertSession(server: TestServer, session: World['sessions'][number]) {
+  return server.app.storage.transaction(({ sessions }) => sessions.insert(sessionRow(server, session)))
+}
+
 function sessionRow({ app }: TestServer, { sid, tid, number, challenge }: World['sessions'][number]) {
   const bytes = Buffer.from(challenge, 'base64url').toString('utf8')
   const { iat, exp, unlock } = JSON.parse(bytes)
   return {
     organization_id: organization,
     sid,
-    domain_id: unlock === 'pin' ? pinDomain : plainDomain,
+    domain_id: unlock === 'none' ? plainDomain : pinDomain,
     user_id: tid,
     tid,
     method: 'push',

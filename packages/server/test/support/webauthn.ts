@@ -1,4 +1,5 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { testCertificate } from './certificate.ts'
 
 /** What a test may make other than it should be. */
 export interface Lies {
@@ -18,6 +19,8 @@ export interface Lies {
   statement?: Cbor
   /** the credential attests to itself (packed, without a certificate) */
   selfAttested?: boolean
+  /** a certificate attests to the credential (fido-u2f) */
+  certified?: boolean
   /** of the key, in the COSE numbering */
   algorithm?: number
 }
@@ -57,13 +60,10 @@ export class SoftAuthenticator {
     const cose = lies.algorithm === undefined ? this.#cose : withAlgorithm(this.#cose, lies.algorithm)
     const credential = Buffer.concat([Buffer.alloc(16), size, this.id, cose])
     const authData = Buffer.concat([this.#head(lies, withCredential), credential])
-    const byItself = new Map<string, Cbor>([
-      ['alg', this.algorithm],
-      ['sig', this.signed(authData, clientData)],
-    ])
+    const [format, statement] = this.#attestation(authData, clientData, lies)
     const object = new Map<string, Cbor>([
-      ['fmt', lies.format ?? (lies.selfAttested ? 'packed' : 'none')],
-      ['attStmt', lies.statement ?? (lies.selfAttested ? byItself : new Map())],
+      ['fmt', lies.format ?? format],
+      ['attStmt', lies.statement ?? statement],
       ['authData', authData],
     ])
     return this.#response({ clientDataJSON: b64u(clientData), attestationObject: b64u(encode(object)) }, lies)
@@ -81,6 +81,20 @@ export class SoftAuthenticator {
   /** The signature over authenticator data and client data. */
   signed(authData: Uint8Array, clientData: Uint8Array): Buffer {
     return sign('sha256', Buffer.concat([authData, sha256(clientData)]), this.#key)
+  }
+
+  #attestation(authData: Buffer, clientData: Buffer, lies: Lies): [format: string, statement: Map<string, Cbor>] {
+    if (lies.selfAttested) {
+      const signature = this.signed(authData, clientData)
+      return ['packed', new Map<string, Cbor>(Object.entries({ alg: this.algorithm, sig: signature }))]
+    }
+    if (!lies.certified) return ['none', new Map()]
+    const { x = '', y = '' } = this.#key.export({ format: 'jwk' })
+    const point = ['BA', x, y].map((part) => Buffer.from(part, 'base64url'))
+    const signed = [Buffer.alloc(1), authData.subarray(0, 32), sha256(clientData), this.id, ...point]
+    const certificate = new X509Certificate(testCertificate.cert).raw
+    const signature = sign('sha256', Buffer.concat(signed), testCertificate.key)
+    return ['fido-u2f', new Map<string, Cbor>(Object.entries({ x5c: [certificate], sig: signature }))]
   }
 
   #response(response: object, { id }: Lies): Record<string, unknown> {
