@@ -15,7 +15,7 @@ const algorithms = { ES256: -7, RS256: -257 }
 const tid = tids.pending
 
 // The page that makes credentials: JavaScript of a browser, which this program's types know nothing of.
-const html = String.raw`<!doctype html><title>Authenticator</title><script>
+const html = `<!doctype html><title>Authenticator</title><script>
   const bytes = (text) => Uint8Array.fromBase64(text, { alphabet: 'base64url' })
   async function ceremony({ registration, uvb, algorithm, rpId }) {
     const user = { id: crypto.getRandomValues(new Uint8Array(16)), name: 'jane.doe', displayName: 'jane.doe' }
