@@ -2,7 +2,7 @@
 // browser makes them. Needs a Chromium, at CHROMIUM or /usr/bin/chromium, whose virtual authenticator stands in for a finger.
 //
 // Credentials and signatures are different each time, so the file is written once and from then on only verified, by the
-// server's tests.
+// server's tests. Format it afterwards (npm run format).
 import { existsSync, writeFileSync } from 'node:fs'
 import { toBase64url } from '@countersign/protocol/base64url.ts'
 import type { Challenge } from '@countersign/protocol/challenge.ts'
