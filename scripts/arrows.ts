@@ -38,6 +38,7 @@ const homes: { packages: string[]; home: string[] }[] = [
   { packages: ['fastify', '@fastify/*'], home: ['server/http'] },
   { packages: ['prom-client'], home: ['server/metrics.ts'] },
   { packages: ['smol-toml'], home: ['server/config-file.ts'] },
+  { packages: ['@simplewebauthn/server'], home: ['server/core'] },
 ]
 
 // The check checks itself first: [file, code, is refused].

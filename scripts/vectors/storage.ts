@@ -46,14 +46,17 @@ async function rowMacs(): Promise<object> {
   const row = [ids.organization, tids.active, 1, ids.user, ids.domain, print, 'pin', null]
   return {
     description:
-      'Row MAC of a token: HMAC-SHA-256(K_row, utf8(JSON.stringify([organization id, tid, key generation, user id, domain id, thumbprint, factor method, credential id or null]))), base64url.',
+      'Row MAC of a token: HMAC-SHA-256(K_row, utf8(JSON.stringify([organization id, tid, key generation, user id, domain id, thumbprint, factor method, credential id or null]))), base64url. A token with a credential has its public key (COSE, base64url) as a ninth member.',
     key_hex: hex(key),
-    cases: [row, row.with(2, 2), row.with(6, 'none'), row.with(6, 'webauthn').with(7, 'Y3JlZGVudGlhbA')].map(
-      (array) => ({
-        array,
-        mac: mac(key, array),
-      }),
-    ),
+    cases: [
+      row,
+      row.with(2, 2),
+      row.with(6, 'none'),
+      [...row.with(6, 'webauthn').with(7, 'Y3JlZGVudGlhbA'), 'cHVibGljIGtleQ'],
+    ].map((array) => ({
+      array,
+      mac: mac(key, array),
+    })),
   }
 }
 

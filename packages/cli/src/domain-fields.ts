@@ -7,6 +7,7 @@ export interface FieldOptions {
   type?: string
   keyType?: string
   minLength?: number
+  platformUnlock?: boolean
   requestTimeout?: number
   maxAllowedRetries?: number
   activationCodeExpiration?: number
@@ -25,12 +26,14 @@ export interface FieldOptions {
 export function addFieldOptions(command: Command): Command {
   return command
     .option('--type <type>', 'RADIUS, API, PAM, SAML, OIDC or OTHER')
-    .option('--key-type <type>', 'how a phone is unlocked to approve: ONE_STEP, PIN or PASSCODE')
+    .option('--key-type <type>', 'how a phone is unlocked to approve: ONE_STEP, PIN, PASSCODE or BIOMETRIC')
     .option(
       '--min-length <characters>',
       'of a PIN or passcode, 4 to 16; default 4 for PIN, 8 for PASSCODE',
       wholeNumber,
     )
+    .option('--platform-unlock', 'let a fingerprint or the like of the device stand in for a PIN or passcode')
+    .option('--no-platform-unlock', 'ask for the PIN or passcode itself')
     .option('--request-timeout <seconds>', 'life of a request, 30 to 600', wholeNumber)
     .option('--max-allowed-retries <number>', 'wrong PINs in a row that revoke a token, 1 to 10', wholeNumber)
     .option('--activation-code-expiration <days>', 'life of an activation code, 1 to 365', wholeNumber)
@@ -51,11 +54,13 @@ export function addFieldOptions(command: Command): Command {
 
 /** The same as the server knows them. */
 export function fieldsOf(options: FieldOptions): DomainFields {
-  const { activationCodeMinutes, requestPolling, bypass, otp, allowedNetwork, anyNetwork, ...fields } = options
+  const { activationCodeMinutes, allowedNetwork, anyNetwork, ...switches } = options
+  const { platformUnlock, requestPolling, bypass, otp, ...fields } = switches
   const minutes = activationCodeMinutes === 'off' ? null : activationCodeMinutes
   return {
     ...fields,
     ...(minutes !== undefined && { activationCodeMinutes: minutes }),
+    ...(platformUnlock !== undefined && { platformUnlockEnabled: platformUnlock }),
     ...(requestPolling !== undefined && { requestPollingEnabled: requestPolling }),
     ...(bypass !== undefined && { bypassEnabled: bypass }),
     ...(otp !== undefined && { otpEnabled: otp }),

@@ -151,9 +151,7 @@ async function copyDomain(
   const counts = { name: domain.name, members: members.length }
   if (found.length > 1) throw new Error(`Several domains are called "${domain.name}": rename all but one.`)
   if (found.length === 0 && dryRun) return { ...counts, id: null, created: true, added: members.length }
-  // No authenticator unlocks by biometrics alone here; a PIN is asked for instead.
-  const keyType = rules.keyType === 'BIOMETRIC' ? 'PIN' : rules.keyType
-  const id = found[0]?.id ?? (await server.createDomain(app, actor, { ...rules, keyType })).id
+  const id = found[0]?.id ?? (await server.createDomain(app, actor, rules)).id
   const { added } = await server.importUsers(app, actor, { entries: members, domainId: id, dryRun, onProgress })
   return { ...counts, id, created: found.length === 0, added }
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { asOperator, everything, type Options, print, printTable, verb, wholeNumber } from './command.ts'
+import { largeDigits } from './large-digits.ts'
 import { domainIdOf, userIdOf } from './names.ts'
 
 const states = ['pending', 'approved', 'denied', 'cancelled', 'expired'] as const
@@ -13,9 +14,20 @@ interface ListOptions extends Options {
   limit: number
 }
 
+interface CreateOptions extends Options {
+  number?: boolean
+  ip?: string
+  attribute?: string[]
+}
+
 /** `countersign session …` */
 export function sessionCommand(): Command {
   const session = new Command('session').description('Sessions: who was asked for what, and the verdicts.')
+  verb(session, 'create <domain> <user>', 'Ask a user to approve, as an application would.')
+    .option('--number', 'with a number: it is shown here, and the user types it into the authenticator')
+    .option('--ip <address>', 'where the user signs in from')
+    .option('--attribute <key=value...>', 'what else the user is shown')
+    .action(create)
   verb(session, 'list', 'List the sessions, the newest first.')
     .option('--user <user>', 'only of this user')
     .option('--domain <domain>', 'only in this domain')
@@ -31,6 +43,30 @@ export function sessionCommand(): Command {
     'Cancel a session: the authenticator drops it, and an approval is none any more.',
   ).action(cancel)
   return session
+}
+
+async function create(domain: string, user: string, options: CreateOptions): Promise<void> {
+  const { org, number: numberMatching = false, ip: ipAddress, attribute = [] } = options
+  const attributes = attribute.map(readAttribute)
+  const session = await asOperator(org, async (app, actor, server) =>
+    server.createSession(app, actor, {
+      domainId: await domainIdOf(app, actor, domain),
+      user: { id: await userIdOf(app, actor, user) },
+      attributes,
+      numberMatching,
+      clientAddress: '127.0.0.1',
+      ...(ipAddress !== undefined && { ipAddress }),
+    }),
+  )
+  print(session, options)
+  if (session.number !== undefined && !options.json)
+    process.stdout.write(`\n${largeDigits(session.number).join('\n')}\n\n`)
+}
+
+function readAttribute(text: string): { key: string; value: string } {
+  const [key = '', ...value] = text.split('=')
+  if (value.length === 0) throw new Error(`"${text}" is not KEY=VALUE.`)
+  return { key, value: value.join('=') }
 }
 
 async function list(options: ListOptions): Promise<void> {

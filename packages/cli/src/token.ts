@@ -2,6 +2,7 @@ import type { Actor, App } from '@countersign/server/main.ts'
 import { Command, Option } from 'commander'
 import { asOperator, everything, type Options, print, printTable, type Server, verb, wholeNumber } from './command.ts'
 import { domainIdOf, userIdOf } from './names.ts'
+import { qrCode } from './qr-code.ts'
 
 interface ListOptions extends Options {
   user?: string
@@ -15,7 +16,8 @@ interface Member {
   userId: string
 }
 
-const forTheUserAlone = 'Whoever has the code can become the user’s authenticator: hand it over with care.\n'
+const forTheUserAlone =
+  'Whoever has the code, the link or this picture of it can become the user’s authenticator: hand it over with care.\n'
 
 /** `countersign token …` */
 export function tokenCommand(): Command {
@@ -26,18 +28,18 @@ export function tokenCommand(): Command {
     .addOption(new Option('--state <state>').choices(['pending', 'active', 'revoked', 'expired']))
     .option('--limit <number>', 'how many at most', wholeNumber, 100)
     .action(list)
-  verb(token, 'show <domain> <user>', 'Show the pending or active token of a member.').action(
-    onMember((app, actor, { server, ...member }) => server.getManagedToken(app, actor, member)),
-  )
+  verb(
+    token,
+    'show <domain> <user>',
+    'Show the token of a member, with its activation code while it is pending; that it was shown is recorded.',
+  ).action(onMember(show))
   verb(
     token,
     'create <domain> <user>',
     'Give a member a token, and show its activation code while it is pending.',
-  ).action(
-    onMember((app, actor, { server, ...member }) => server.createManagedToken(app, actor, member), forTheUserAlone),
-  )
+  ).action(onMember((app, actor, { server, ...member }) => server.createManagedToken(app, actor, member)))
   verb(token, 'reissue <domain> <user>', 'Replace the token of a member, for a new phone, and show the code.').action(
-    onMember((app, actor, { server, ...member }) => server.reissueManagedToken(app, actor, member), forTheUserAlone),
+    onMember((app, actor, { server, ...member }) => server.reissueManagedToken(app, actor, member)),
   )
   verb(token, 'resume <domain> <user>', 'End the suspension of a member’s token.').action(
     onMember(async (app, actor, { server, ...member }) => {
@@ -77,17 +79,25 @@ async function list(options: ListOptions): Promise<void> {
   printTable(tokens, columns, options)
 }
 
-/** An action on the token of the member that the arguments name; `warning` goes to people when a code is shown. */
-function onMember(
-  work: (app: App, actor: Actor, about: Member & { server: Server }) => Promise<object>,
-  warning?: string,
-) {
+async function show(app: App, actor: Actor, { server, ...member }: Member & { server: Server }): Promise<object> {
+  const token = await server.getManagedToken(app, actor, member)
+  return token.state === 'pending' ? { ...token, ...(await server.getActivationCode(app, actor, member)) } : token
+}
+
+/** An action on the token of the member that the arguments name. People get a code with its QR code and a warning. */
+function onMember(work: (app: App, actor: Actor, about: Member & { server: Server }) => Promise<object>) {
   return async (domain: string, user: string, options: Options): Promise<void> => {
     const shown = await asOperator(options.org, async (app, actor, server) => {
       const member = { domainId: await domainIdOf(app, actor, domain), userId: await userIdOf(app, actor, user) }
       return work(app, actor, { server, ...member })
     })
     print(shown, options)
-    if (warning && 'code' in shown && !options.json) process.stderr.write(warning)
+    if ('link' in shown && !options.json) showLink(String(shown.link))
   }
+}
+
+function showLink(link: string): void {
+  const lines = qrCode(link, { colours: process.stdout.isTTY === true })
+  process.stdout.write(`\n${lines.join('\n')}\n\n`)
+  process.stderr.write(forTheUserAlone)
 }

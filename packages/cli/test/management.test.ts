@@ -92,16 +92,19 @@ onSqlite((engine) => {
   it('domain: listed, shown, changed and deleted by name; a name of several asks for the id', async () => {
     const change = ['--request-timeout', '60', '--no-otp', '--activation-code-minutes', '30', '--on-fraud', 'revoke']
     await commands.json('domain', 'create', '--name', 'Wiki', '--no-bypass', ...org)
-    const range = ['--allowed-network', '10.0.0.0/8', '192.0.2.0/24']
+    const range = ['--allowed-network', '10.0.0.0/8', '192.0.2.0/24', '--key-type', 'PIN', '--platform-unlock']
     const changed = await commands.json('domain', 'update', 'Wiki', ...change, ...range, ...org)
     const { requestTimeout, otpEnabled, activationCodeMinutes, onFraud, allowedNetworks, bypassEnabled } = changed
     assert.deepEqual(
       [requestTimeout, otpEnabled, activationCodeMinutes, onFraud, allowedNetworks, bypassEnabled],
       [60, false, 30, 'revoke', ['10.0.0.0/8', '192.0.2.0/24'], false],
     )
-    const back = ['--bypass', '--any-network', '--activation-code-minutes', 'off', '--name', 'Wiki 2']
+    assert.deepEqual([changed.keyType, changed.platformUnlockEnabled], ['PIN', true])
+    const to = ['--name', 'Wiki 2', '--key-type', 'BIOMETRIC', '--no-platform-unlock']
+    const back = ['--bypass', '--any-network', '--activation-code-minutes', 'off', ...to]
     const again = await commands.json('domain', 'update', changed.id, ...back, ...org)
     assert.deepEqual(again, await commands.json('domain', 'show', 'Wiki 2', ...org))
+    assert.deepEqual([again.keyType, again.platformUnlockEnabled], ['BIOMETRIC', false])
     assert.deepEqual([again.bypassEnabled, again.allowedNetworks, again.activationCodeMinutes], [true, [], null])
     assert.match(
       (await commands.run('domain', 'list', ...org)).output,
@@ -147,7 +150,7 @@ onSqlite((engine) => {
     assert.equal((await commands.json('token', 'show', ...of)).state, 'active')
     assert.equal((await commands.json('token', 'create', ...of)).state, 'active')
     const { output, errors } = await commands.run('token', 'reissue', ...of)
-    assert.match(output, /^state +pending\ncode +\w{10}\nlink +\S+\nexpiresAt +\S+\n$/)
+    assert.match(output, /^state +pending\ncode +\w{10}\nlink +\S+\nexpiresAt +\S+\n\n[█▀▄ \n]+\n\n$/)
     assert.match(errors, /^Whoever has the code/)
     assert.equal((await phone.ask().catch((error) => error)) instanceof Error, true)
     const pending = await commands.json('token', 'list', '--user', 'alice', '--state', 'pending', ...org)

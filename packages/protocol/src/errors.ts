@@ -85,7 +85,10 @@ export const deviceErrors = {
   },
   clock_skew: { status: 401, about: 'With `time`: remember the difference and sign once more.' },
   replayed: { status: 401, about: 'The jti was used for another message: take a new one, once.' },
-  factor_failed: { status: 403, about: 'Wrong PIN or passcode, with `remaining`: ask again.' },
+  factor_failed: {
+    status: 403,
+    about: 'Wrong PIN or passcode, or an assertion that proves nothing, with `remaining`: ask again.',
+  },
   factor_required: { status: 403, about: 'The domain asks for an unlock that was not given: set it up or ask for it.' },
   number_mismatch: { status: 403, about: 'Not the number on the login screen, with `remaining`: ask again.' },
   unknown_session: { status: 404, about: 'Drop the request from the list.' },

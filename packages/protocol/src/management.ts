@@ -52,6 +52,8 @@ export interface ManagedDomain extends Domain {
   onFraud: 'suspend' | 'notify' | 'revoke'
   /** characters of a PIN or passcode */
   minLength: number
+  /** whether a fingerprint or the like of the device will do instead of the PIN or passcode */
+  platformUnlockEnabled: boolean
   /** addresses and CIDR ranges that applications may create sessions from; none for everywhere */
   allowedNetworks: string[]
   createdAt: string

@@ -22,6 +22,20 @@ export async function unlockBinding(binding: UnlockBinding): Promise<Uint8Array<
   return sha256(concat(utf8.encode(`dp1/uv\n${tid}\n${op}\n${ref}\n${ans}\n`), hash))
 }
 
+/**
+ * The challenge of a WebAuthn registration (§5). `nonce` is the activation's, or for a change of factor the jti of the message
+ * that brings it.
+ */
+export async function registrationChallenge({
+  tid,
+  nonce,
+}: {
+  tid: string
+  nonce: string
+}): Promise<Uint8Array<ArrayBuffer>> {
+  return sha256(utf8.encode(`dp1/reg\n${tid}\n${nonce}\n`))
+}
+
 /** The key a PIN or passcode stands for on this device. Slow by design, and never stored where the salt and mixKey are. */
 export async function derivePinKey(
   pin: string,

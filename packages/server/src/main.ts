@@ -303,8 +303,11 @@ function startSweeper(app: App): NodeJS.Timeout[] {
 
 /** Phones sign for the origin they were activated under; under another one they cannot answer. */
 async function warnOfOtherOrigins(app: App): Promise<void> {
-  const phones = await app.storage.tokens.countOtherOrigins(app.config.deviceUrl)
+  const { deviceUrl } = app.config
+  const { phones, platform } = await app.storage.tokens.countOtherOrigins(deviceUrl)
   if (phones === 0) return
-  const message = `${phones} active tokens are bound to another device origin than ${app.config.deviceUrl}: they cannot answer.`
-  app.log.warn({ phones, deviceUrl: app.config.deviceUrl }, message)
+  const message =
+    `${phones} active tokens are bound to another device origin than ${deviceUrl}: they cannot answer. ` +
+    `${platform} of them are unlocked by a credential that browsers keep for that origin alone.`
+  app.log.warn({ phones, platform, deviceUrl }, message)
 }

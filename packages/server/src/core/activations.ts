@@ -1,13 +1,13 @@
 import { readActivationCode } from '@countersign/protocol/activation-code.ts'
 import { fromBase64url } from '@countersign/protocol/base64url.ts'
-import { type BeginReply, type Factor, messageType } from '@countersign/protocol/device-messages.ts'
+import { type BeginReply, messageType } from '@countersign/protocol/device-messages.ts'
 import { importPublicKey, parseMessage, readPayload, thumbprint, verifySignature } from '@countersign/protocol/jws.ts'
 import type { App } from '../app.ts'
-import type { DomainRow } from '../storage/domains.ts'
 import type { ActivatedToken, PendingToken, TokenRow } from '../storage/tokens.ts'
 import type { Payloads } from './device-schemas.ts'
-import { policyOf, unlockMethods } from './domains.ts'
+import { policyOf } from './domains.ts'
 import { ApiError } from './errors.ts'
+import { allows, readFactor } from './factors.ts'
 import { newNonce } from './ids.ts'
 import { holdKeys } from './key-holds.ts'
 import { addressKey } from './limits.ts'
@@ -66,7 +66,7 @@ export async function finishActivation(app: App, text: string): Promise<object> 
   const token = await available(app, () => app.storage.tokens.findByTid(payload.tid))
   const domain = token && (await available(app, () => app.storage.domains.find(token.organization_id, token.domain_id)))
   if (!token || !domain) throw activationFailed()
-  const values = await activatedToken(app, token, payload)
+  const values = await readActivated(app, token, payload)
   const reply = await transact<object>(app, async (unit) => {
     const { organization_id: organizationId, tid } = token
     const id: MessageId = { organizationId, tid, jti: payload.jti, payloadHash, sid: '' }
@@ -76,6 +76,7 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     checkClock(app, payload.iat) // after the look-up: what was answered stays answered, however late it is sent again
     if (!(await isOpen(app, unit, token, payload))) return refuse(activationFailed())
     if (!allows(domain, payload.factor)) return refuse(factorRequired())
+    if (!values) return refuse(malformed())
     await holdKeys(app, unit, values.pin_key_cipher, values.push_endpoint_cipher, values.push_keys_cipher)
     if (!(await unit.tx.tokens.activate(organizationId, tid, app.now(), values))) return refuse(activationFailed())
     await unit.tx.activations.deleteOf(organizationId, [tid])
@@ -86,23 +87,8 @@ export async function finishActivation(app: App, text: string): Promise<object> 
     unit.audit({ ...aboutToken(token), event: 'token.activated', actor: { kind: 'device', id: tid }, data })
     return body
   })
-  rememberKey(app, { ...token, ...values }, key)
+  if (values) rememberKey(app, { ...token, ...values }, key)
   return reply
-}
-
-/** What a token holds of a factor. `webauthn` has no verifier yet and is refused by allows(). */
-export function factorColumns(app: App, tid: string, factor: Factor) {
-  if (factor.m !== 'pin') return { factor: factor.m, factor_kind: null, pin_key_cipher: null }
-  const pin_key_cipher = app.secrets.encrypt({ table: 'tokens', column: 'pin_key_cipher', row: tid }, factor.k)
-  return { factor: 'pin', factor_kind: factor.kind, pin_key_cipher }
-}
-
-/** Whether a domain accepts a factor: its method, its kind and the length that the device says it has. */
-export function allows(domain: DomainRow, factor: Factor): boolean {
-  const methods = unlockMethods(domain)
-  if (factor.m === 'none') return methods.includes('none')
-  if (factor.m === 'webauthn' || !methods.includes('pin') || factor.len < domain.min_length) return false
-  return factor.kind === 'passcode' || domain.key_type !== 'PASSCODE'
 }
 
 async function beginByName(app: App, input: Begin): Promise<BeginReply> {
@@ -210,8 +196,14 @@ async function isOpen(app: App, unit: Unit, token: TokenRow, payload: Payloads['
   return sameSecret(activation.nonce_hash, plainHash(payload.nonce))
 }
 
-async function activatedToken(app: App, token: TokenRow, payload: Payloads['activate']): Promise<ActivatedToken> {
-  const columns = factorColumns(app, token.tid, payload.factor)
+/** The columns of the active token; undefined when its factor is a credential that proves nothing. */
+async function readActivated(
+  app: App,
+  token: TokenRow,
+  payload: Payloads['activate'],
+): Promise<ActivatedToken | undefined> {
+  const columns = await readFactor(app, payload, payload.factor)
+  if (!columns) return undefined
   const bound = { ...token, ...columns, thumbprint: await thumbprint(payload.key) }
   const { name, platform, app: software, persisted } = payload.device
   return {

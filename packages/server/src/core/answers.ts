@@ -5,7 +5,7 @@ import type { DomainRow } from '../storage/domains.ts'
 import type { SessionRow } from '../storage/sessions.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import type { Payloads } from './device-schemas.ts'
-import { satisfies } from './domains.ts'
+import { canDo, satisfies } from './domains.ts'
 import { ApiError } from './errors.ts'
 import { holdKeys } from './key-holds.ts'
 import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
@@ -14,7 +14,7 @@ import { keyIdOf, sameSecret } from './secrets.ts'
 import { badSignature, isSameKey, malformed, rateLimited, tokenRevoked, verifyMessage } from './signed-messages.ts'
 import { aboutToken, deviceOf, isIntact, isSuspended, unthrottled } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
-import { bindingOf, countWrongProof, factorRequired, judgeProof } from './unlock.ts'
+import { countWrongProof, factorRequired, judgeProof, type ReadProof, readProof } from './unlock.ts'
 import { aboutSession, numberMac, stateOf, verdictMac } from './verdicts.ts'
 
 type Answer = Payloads['answer']
@@ -45,7 +45,7 @@ const minuteMs = 60_000
  */
 export async function answerSession(app: App, text: string): Promise<object> {
   const { token, payload, payloadHash } = await verifyMessage(app, 'answer', text)
-  const uvb = await unlockValue(payload)
+  const proof = await readProofOf(app, token, payload)
   return transact(app, async (unit) => {
     const locked = await lockTokens(unit, token, payload)
     const problem = tokenProblem(app, locked, token)
@@ -61,17 +61,18 @@ export async function answerSession(app: App, text: string): Promise<object> {
     const domain = await unit.tx.domains.find(organizationId, token.domain_id)
     const challenge = readChallenge(session)
     if (!domain || !challenge) return refuse(unknownSession())
-    const reply = await judge(app, { unit, token: counted.token, session, domain, challenge, text }, payload, uvb)
+    const reply = await judge(app, { unit, token: counted.token, session, domain, challenge, text }, payload, proof)
     if (reply === 'malformed') throw malformed() // and nothing stays counted (§3)
     await rememberReply(app, unit.tx, id, reply)
     return outcome(reply)
   })
 }
 
-/** Which value an unlock proof must be over. The hash in it is the one that was signed; judge() compares it first. */
-function unlockValue(payload: Answer): Promise<Uint8Array> {
+/** The proof over what was signed: the hash in it is the message's own; judge() compares that first. */
+function readProofOf(app: App, token: TokenRow, payload: Answer): Promise<ReadProof> {
   const hash = fromBase64url(payload.ch) ?? new Uint8Array(32)
-  return bindingOf({ tid: payload.tid, op: 'answer', ref: payload.sid, ans: 'approve', hash })
+  const proof = payload.ans === 'approve' ? payload.uv : undefined
+  return readProof(app, token, { proof, tid: payload.tid, op: 'answer', ref: payload.sid, ans: 'approve', hash })
 }
 
 /** A fraud report touches the user's other sessions, so it locks all their tokens, in the order in which everybody does. */
@@ -106,7 +107,7 @@ async function countAnswer(
 }
 
 /** The order of docs/specs/device-protocol.md §8: state, hash, deny, unlock, number. */
-async function judge(app: App, about: Case, payload: Answer, uvb: Uint8Array): Promise<Reply | 'malformed'> {
+async function judge(app: App, about: Case, payload: Answer, proof: ReadProof): Promise<Reply | 'malformed'> {
   const { unit, token, session } = about
   const { state } = stateOf(app, session)
   const lateReport = state === 'approved' && payload.ans === 'deny' && payload.why === 'not_me'
@@ -119,27 +120,27 @@ async function judge(app: App, about: Case, payload: Answer, uvb: Uint8Array): P
   }
   if (!sameSecret(session.challenge_hash ?? '', payload.ch)) return challengeMismatch(app, about)
   if (payload.ans === 'deny') return deny(app, about, payload)
-  return judgeApproval(app, about, payload, uvb)
+  return judgeApproval(app, about, payload, proof)
 }
 
-async function judgeApproval(app: App, about: Case, payload: Approve, uvb: Uint8Array): Promise<Reply | 'malformed'> {
-  const { unit, token, domain, challenge, session } = about
+async function judgeApproval(app: App, about: Case, payload: Approve, proof: ReadProof): Promise<Reply | 'malformed'> {
+  const { unit, token, domain, challenge } = about
   const unlockAsked = challenge.unlock !== 'none' || domain.key_type !== 'ONE_STEP'
   if (!unlockAsked && payload.uv) return 'malformed'
   if (challenge.match.type === 'none' && payload.num !== undefined) return 'malformed'
-  if (unlockAsked) {
-    const verdict = satisfies(domain, token) ? judgeProof(app, token, payload.uv, uvb) : 'missing'
-    if (verdict === 'missing') {
-      await saveToken(unit, token)
-      return { error: factorRequired() }
-    }
-    if (verdict === 'wrong') return { error: await countWrongProof(app, unit, { token, domain }) }
-  }
-  const unlocked = unlockAsked ? { ...token, unlock_failures: 0 } : token
-  if (challenge.match.type === 'enter' && !isRightNumber(app, session, payload.num)) {
-    return wrongNumber(app, { ...about, token: unlocked })
-  }
-  return approve(app, { ...about, token: unlocked })
+  if (!unlockAsked) return judgeNumber(app, about, payload)
+  const suffices = satisfies(domain, token) && canDo(token, challenge.unlock)
+  const verdict = suffices ? judgeProof(app, token, proof) : 'missing'
+  if (verdict === 'wrong') return { error: await countWrongProof(app, unit, { token, domain }) }
+  if (verdict !== 'missing') return judgeNumber(app, { ...about, token: verdict.unlocked }, payload)
+  await saveToken(unit, token)
+  return { error: factorRequired() }
+}
+
+function judgeNumber(app: App, about: Case, payload: Approve): Promise<Reply> {
+  const { challenge, session } = about
+  const wrong = challenge.match.type === 'enter' && !isRightNumber(app, session, payload.num)
+  return wrong ? wrongNumber(app, about) : approve(app, about)
 }
 
 async function approve(app: App, { unit, token, session, text }: Case): Promise<Reply> {

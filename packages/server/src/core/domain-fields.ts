@@ -34,6 +34,8 @@ export interface DomainFields {
   onFraud?: string
   /** characters that a PIN or passcode has at least; 4, or 8 for a passcode */
   minLength?: number
+  /** whether the platform's unlock, such as a fingerprint, stands in for a PIN or passcode; means nothing for other key types */
+  platformUnlockEnabled?: boolean
   /** CIDR ranges that applications may create sessions from; none for everywhere */
   allowedNetworks?: string[]
 }
@@ -49,6 +51,7 @@ export interface ManagedDomain extends Domain {
   numberMatching: (typeof numberMatchings)[number]
   onFraud: (typeof fraudReactions)[number]
   minLength: number
+  platformUnlockEnabled: boolean
   allowedNetworks: string[]
   createdAt: string
 }
@@ -74,6 +77,7 @@ export function newDomainRow(app: App, organizationId: string, input: NewDomain)
     bypass_counts_as_unlock: 0,
     allowed_networks: '[]',
     activation_code_minutes: null,
+    platform_unlock_enabled: 0,
     policy_rev: 1,
     created_at: app.now(),
     ...readFields(input),
@@ -97,6 +101,7 @@ export function readFields(input: DomainFields): Partial<DomainRow> {
     number_matching: given(input.numberMatching, (word) => oneOf(word, numberMatchings, 'numberMatching')),
     on_fraud: given(input.onFraud, (word) => oneOf(word, fraudReactions, 'onFraud')),
     min_length: given(input.minLength, within([4, 16], 'minLength')),
+    platform_unlock_enabled: given(input.platformUnlockEnabled, Number),
     allowed_networks: given(input.allowedNetworks, (ranges) => JSON.stringify(readNetworks(ranges, 'allowedNetworks'))),
   }
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined))
@@ -116,6 +121,7 @@ export const policyColumns = [
   'max_allowed_retries',
   'request_polling_enabled',
   'min_length',
+  'platform_unlock_enabled',
 ] as const satisfies (keyof DomainRow)[]
 
 /** The domain as LoginTC's API has it. */
@@ -142,6 +148,7 @@ export function managedDomainOf(row: DomainRow): ManagedDomain {
     numberMatching: oneOf(row.number_matching, numberMatchings, 'numberMatching'),
     onFraud: oneOf(row.on_fraud, fraudReactions, 'onFraud'),
     minLength: row.min_length,
+    platformUnlockEnabled: row.platform_unlock_enabled === 1,
     allowedNetworks: allowedNetworksOf(row),
     createdAt: new Date(row.created_at).toISOString(),
   }
@@ -171,9 +178,7 @@ function readName(text: string): string {
 }
 
 function readKeyType(text: string): KeyType {
-  const keyType = oneOf(text, keyTypes, 'keyType')
-  if (keyType === 'BIOMETRIC') throw badRequest('keyType', 'No authenticator can unlock by biometrics yet; use PIN.')
-  return keyType
+  return oneOf(text, keyTypes, 'keyType')
 }
 
 function given<Value, Read>(value: Value | undefined, read: (value: Value) => Read): Read | undefined {

@@ -133,9 +133,15 @@ export function unlockWord(domain: DomainRow, token: Pick<TokenRow, 'factor'>): 
 /** Whether a token's factor is what its domain demands. */
 export function satisfies(domain: DomainRow, token: Pick<TokenRow, 'factor' | 'factor_kind'>): boolean {
   if (domain.key_type === 'ONE_STEP') return true
-  if (domain.key_type === 'BIOMETRIC') return token.factor === 'webauthn'
-  if (domain.key_type === 'PASSCODE') return token.factor === 'pin' && token.factor_kind === 'passcode'
-  return token.factor === 'pin'
+  if (token.factor === 'webauthn') return unlockMethods(domain).includes('platform')
+  if (token.factor !== 'pin') return false
+  return domain.key_type === 'PIN' || (domain.key_type === 'PASSCODE' && token.factor_kind === 'passcode')
+}
+
+/** Whether a token can do what a challenge says; its factor may have been changed since. */
+export function canDo(token: Pick<TokenRow, 'factor'>, word: UnlockMethod): boolean {
+  if (word === 'none') return true
+  return token.factor === (word === 'platform' ? 'webauthn' : 'pin')
 }
 
 const methodsByKeyType: Record<KeyType, UnlockMethod[]> = {
@@ -147,7 +153,8 @@ const methodsByKeyType: Record<KeyType, UnlockMethod[]> = {
 
 /** How a token of this domain may be unlocked. */
 export function unlockMethods(domain: DomainRow): UnlockMethod[] {
-  return methodsByKeyType[keyTypeOf(domain)]
+  const methods = methodsByKeyType[keyTypeOf(domain)]
+  return methods.includes('pin') && domain.platform_unlock_enabled === 1 ? [...methods, 'platform'] : methods
 }
 
 async function insertDomain(app: App, actor: Actor, input: NewDomain): Promise<DomainRow> {

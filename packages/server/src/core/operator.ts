@@ -17,7 +17,14 @@ export {
   updateManagedHardware,
 } from './managed-hardware-tokens.ts'
 export { cancelManagedSession, getManagedSession, listSessions, type SessionListInput } from './managed-sessions.ts'
-export { createManagedToken, getManagedToken, listTokens, reissueManagedToken, resumeToken } from './managed-tokens.ts'
+export {
+  createManagedToken,
+  getActivationCode,
+  getManagedToken,
+  listTokens,
+  reissueManagedToken,
+  resumeToken,
+} from './managed-tokens.ts'
 export {
   createManagedUser,
   getManagedUser,
@@ -29,5 +36,6 @@ export {
 export { removeMember } from './members.ts'
 export { getSettings, type Settings, updateSettings } from './organization-settings.ts'
 export { getManagedOrganization, listOrganizations, updateOrganization } from './organizations.ts'
+export { createSession } from './sessions.ts'
 export { revokeToken } from './tokens.ts'
 export { deleteUser, findUser } from './users.ts'

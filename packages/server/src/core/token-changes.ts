@@ -3,9 +3,9 @@ import { importPublicKey, parseMessage, thumbprint, verifySignature } from '@cou
 import type { App } from '../app.ts'
 import type { DomainRow } from '../storage/domains.ts'
 import type { TokenRow } from '../storage/tokens.ts'
-import { allows, factorColumns } from './activations.ts'
 import type { Payloads } from './device-schemas.ts'
 import type { ApiError } from './errors.ts'
+import { allows, readFactor } from './factors.ts'
 import { holdKeys } from './key-holds.ts'
 import { pushColumns } from './push-subscriptions.ts'
 import { earlierReply, type MessageId, outcome, type Reply, rememberReply } from './replies.ts'
@@ -23,23 +23,25 @@ import {
 } from './signed-messages.ts'
 import { aboutToken, deviceOf, isIntact, rowMac } from './tokens.ts'
 import { refuse, transact, type Unit } from './transactions.ts'
-import { bindingOf, countWrongProof, factorRequired, judgeProof, type OfferedProof } from './unlock.ts'
+import { countWrongProof, factorRequired, judgeProof, type ReadProof, readProof } from './unlock.ts'
 
-/** Another PIN or passcode. Needs the old one; a token without a factor is re-issued instead. */
+/** Another PIN, passcode or credential. Needs the old one; a token without a factor is re-issued instead. */
 export async function changeFactor(app: App, text: string): Promise<object> {
   const message = await verifyMessage(app, 'factor', text)
   const { tid, jti, factor, uv } = message.payload
-  const uvb = await bindingOf({ tid, op: 'factor', ref: jti, ans: 'change', hash: new Uint8Array(32) })
-  const columns = factorColumns(app, tid, factor)
+  const change = { tid, op: 'factor', ref: jti, ans: 'change', hash: new Uint8Array(32) } as const
+  const proof = await readProof(app, message.token, { proof: uv, ...change })
+  const columns = await readFactor(app, { tid, nonce: jti }, factor)
   return changeToken(app, message, async ({ unit, token, domain }) => {
     if (!mayBecome(domain, token, factor)) return { error: factorRequired() }
-    const problem = await unlockProblem(app, unit, { token, domain, proof: uv, uvb })
-    if (problem) return { error: problem }
-    const row_mac = rowMac(app, { ...token, ...columns })
+    if (!columns) throw malformed()
+    const unlock = await unlockToken(app, unit, { token, domain, proof })
+    if ('error' in unlock) return unlock
+    const changed = { ...unlock.token, ...columns }
     const { organization_id: organizationId } = token
     await holdKeys(app, unit, columns.pin_key_cipher)
-    await unit.tx.tokens.changeFactor(organizationId, tid, { ...columns, row_mac })
-    await unit.tx.tokens.updateCounters(organizationId, tid, { ...token, unlock_failures: 0 })
+    await unit.tx.tokens.changeFactor(organizationId, tid, { ...columns, row_mac: rowMac(app, changed) })
+    await unit.tx.tokens.updateCounters(organizationId, tid, changed)
     unit.audit({
       ...aboutToken(token),
       event: 'token.factor_changed',
@@ -57,12 +59,12 @@ export async function rotateKey(app: App, text: string): Promise<object> {
   if (uv && message.token.factor === 'none') throw malformed()
   await verifyNewKey(app, message.payload)
   const print = await thumbprint(key)
-  const uvb = await bindingOf({ tid, op: 'rotate', ref: jti, ans: 'rotate', hash: sha256Bytes(print) })
+  const rotation = { tid, op: 'rotate', ref: jti, ans: 'rotate', hash: sha256Bytes(print) } as const
+  const proof = await readProof(app, message.token, { proof: uv, ...rotation })
   return changeToken(app, message, async ({ unit, token, domain }) => {
-    const problem =
-      token.factor === 'none' ? undefined : await unlockProblem(app, unit, { token, domain, proof: uv, uvb })
-    if (problem) return { error: problem }
-    const changed = { ...token, thumbprint: print, key_generation: token.key_generation + 1 }
+    const unlock = token.factor === 'none' ? { token } : await unlockToken(app, unit, { token, domain, proof })
+    if ('error' in unlock) return unlock
+    const changed = { ...unlock.token, thumbprint: print, key_generation: token.key_generation + 1 }
     const { organization_id: organizationId } = token
     await unit.tx.tokens.changeKey(organizationId, tid, {
       public_key: JSON.stringify(key),
@@ -70,7 +72,7 @@ export async function rotateKey(app: App, text: string): Promise<object> {
       key_generation: changed.key_generation,
       row_mac: rowMac(app, changed),
     })
-    await unit.tx.tokens.updateCounters(organizationId, tid, { ...token, unlock_failures: 0 })
+    await unit.tx.tokens.updateCounters(organizationId, tid, changed)
     const data = { from: token.thumbprint, to: print }
     unit.audit({ ...aboutToken(token), event: 'token.key_rotated', actor: deviceOf(token), data })
     return { body: { tid, thumbprint: print, time: seconds(app) } }
@@ -133,19 +135,21 @@ function changeToken(
   })
 }
 
-async function unlockProblem(
+/** The token as the proof leaves it, or why it stays locked; a wrong proof is counted. */
+async function unlockToken(
   app: App,
   unit: Unit,
-  { token, domain, proof, uvb }: { token: TokenRow; domain: DomainRow; proof: OfferedProof; uvb: Uint8Array },
-): Promise<ApiError | undefined> {
-  const verdict = judgeProof(app, token, proof, uvb)
-  if (verdict === 'missing') return factorRequired()
-  return verdict === 'wrong' ? countWrongProof(app, unit, { token, domain }) : undefined
+  { token, domain, proof }: { token: TokenRow; domain: DomainRow; proof: ReadProof },
+): Promise<{ token: TokenRow } | { error: ApiError }> {
+  const verdict = judgeProof(app, token, proof)
+  if (verdict === 'missing') return { error: factorRequired() }
+  if (verdict === 'wrong') return { error: await countWrongProof(app, unit, { token, domain }) }
+  return { token: verdict.unlocked }
 }
 
 /** Whoever has a factor may change it, also where the domain no longer asks for one; nobody may drop it or set a first one. */
 function mayBecome(domain: DomainRow, token: TokenRow, factor: Payloads['factor']['factor']): boolean {
-  if (token.factor === 'none' || factor.m !== 'pin') return false
+  if (token.factor === 'none' || factor.m === 'none') return false
   return domain.key_type === 'ONE_STEP' || allows(domain, factor)
 }
 

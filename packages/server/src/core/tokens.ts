@@ -128,16 +128,26 @@ export function secretIndex(app: App, secret: string): string {
   return app.secrets.mac('index', `dp1/secret\n${secret}`)
 }
 
-/** What binds a token to its owner, its key and its factor: a row that was changed behind the server's back has another. */
+/** What binds a token to its owner, its keys and its factor: a row that was changed behind the server's back has another. */
 export function rowMac(
   app: App,
   token: Pick<
     TokenRow,
-    'organization_id' | 'tid' | 'key_generation' | 'user_id' | 'domain_id' | 'thumbprint' | 'factor' | 'credential_id'
+    | 'organization_id'
+    | 'tid'
+    | 'key_generation'
+    | 'user_id'
+    | 'domain_id'
+    | 'thumbprint'
+    | 'factor'
+    | 'credential_id'
+    | 'credential_public_key'
   >,
 ): string {
   const { organization_id, tid, key_generation, user_id, domain_id, thumbprint, factor, credential_id } = token
   const bound = [organization_id, tid, key_generation, user_id, domain_id, thumbprint, factor, credential_id]
+  // Rows of before there were credentials have no ninth member, and no key that it could be.
+  if (token.credential_public_key !== null) bound.push(token.credential_public_key)
   return app.secrets.mac('row', JSON.stringify(bound))
 }
 

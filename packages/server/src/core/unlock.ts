@@ -9,25 +9,41 @@ import { revokeTokens } from './revocation.ts'
 import { sameSecret } from './secrets.ts'
 import { aboutToken, deviceOf } from './tokens.ts'
 import type { Unit } from './transactions.ts'
+import { type Assertion, countsOn, verifyAssertion } from './webauthn.ts'
 
 /** A proof as it came; `none` counts as absent. */
 export type OfferedProof = UnlockProof | { m: 'none' } | undefined
 
-/** The value that a proof must be over, made before the unit begins. */
-export function bindingOf(binding: UnlockBinding): Promise<Uint8Array> {
-  return unlockBinding(binding)
+/** A proof with what was found out about it before the unit began. */
+export interface ReadProof {
+  proof: OfferedProof
+  /** the value that it must be over */
+  uvb: Uint8Array
+  /** absent where the proof is no assertion, or a worthless one */
+  assertion?: Assertion | undefined
 }
 
-/** What a proof is worth: nothing that can be judged, a wrong one, or the right one. */
-export type UnlockVerdict = 'missing' | 'wrong' | 'right'
+/** Verifies of a proof what needs no lock: the signature of an assertion by the credential of the token as it was read. */
+export async function readProof(
+  app: App,
+  token: TokenRow,
+  { proof, ...binding }: UnlockBinding & { proof: OfferedProof },
+): Promise<ReadProof> {
+  const uvb = await unlockBinding(binding)
+  if (proof?.m !== 'webauthn' || token.factor !== 'webauthn') return { proof, uvb }
+  return { proof, uvb, assertion: await verifyAssertion(app, token, { resp: proof.resp, uvb }) }
+}
 
-/** Judges a proof against the token's own factor. Pure but for the decryption of the token's key. */
-export function judgeProof(app: App, token: TokenRow, proof: OfferedProof, uvb: Uint8Array): UnlockVerdict {
-  if (proof?.m !== 'pin' || token.factor !== 'pin' || token.pin_key_cipher === null) return 'missing'
-  const place = { table: 'tokens', column: 'pin_key_cipher', row: token.tid }
-  const pinKey = Buffer.from(app.secrets.decrypt(place, token.pin_key_cipher), 'base64url')
-  const expected = createHmac('sha256', pinKey).update(uvb).digest('base64url')
-  return sameSecret(expected, proof.p) ? 'right' : 'wrong'
+/** What a proof is worth: nothing that can be judged, a wrong one, or the token as the right one leaves it. */
+export type UnlockVerdict = 'missing' | 'wrong' | { unlocked: TokenRow }
+
+/** Judges a proof against the factor of the locked token. Pure but for the decryption of the token's key. */
+export function judgeProof(app: App, token: TokenRow, { proof, uvb, assertion }: ReadProof): UnlockVerdict {
+  if (proof === undefined || proof.m === 'none' || proof.m !== token.factor) return 'missing'
+  const right = proof.m === 'pin' ? isRightPin(app, token, proof.p, uvb) : isRightAssertion(token, assertion)
+  if (!right) return 'wrong'
+  const credential_sign_count = assertion?.signCount ?? token.credential_sign_count
+  return { unlocked: { ...token, unlock_failures: 0, credential_sign_count } }
 }
 
 /**
@@ -54,4 +70,17 @@ export async function countWrongProof(
 
 export function factorRequired(): ApiError {
   return new ApiError('factor_required', 'This domain asks for an unlock that this token has not given.')
+}
+
+function isRightPin(app: App, token: TokenRow, offered: string, uvb: Uint8Array): boolean {
+  if (token.pin_key_cipher === null) return false
+  const place = { table: 'tokens', column: 'pin_key_cipher', row: token.tid }
+  const pinKey = Buffer.from(app.secrets.decrypt(place, token.pin_key_cipher), 'base64url')
+  return sameSecret(createHmac('sha256', pinKey).update(uvb).digest('base64url'), offered)
+}
+
+/** By the credential that the token has now, whatever it had when the signature was verified; and no copy of the credential. */
+function isRightAssertion(token: TokenRow, assertion: Assertion | undefined): boolean {
+  if (!assertion || assertion.credentialId !== token.credential_id) return false
+  return countsOn(token.credential_sign_count, assertion.signCount)
 }

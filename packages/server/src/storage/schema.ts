@@ -97,6 +97,8 @@ interface DomainsTable {
   allowed_networks: string
   /** life of an activation code in minutes, instead of the days */
   activation_code_minutes: number | null
+  /** 1 lets the platform's unlock stand in for a PIN or passcode */
+  platform_unlock_enabled: number
   /** raised with every change that a device must know of */
   policy_rev: number
   created_at: number

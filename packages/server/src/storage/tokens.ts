@@ -23,26 +23,30 @@ export type NewToken = Pick<
   | 'created_at'
 >
 
-/** What activation adds. */
-export type ActivatedToken = Pick<
+/** What a token is unlocked by. */
+export type TokenFactor = Pick<
   TokenRow,
-  | 'origin'
-  | 'public_key'
-  | 'thumbprint'
-  | 'factor'
-  | 'factor_kind'
-  | 'pin_key_cipher'
-  | 'row_mac'
-  | 'device_name'
-  | 'device_platform'
-  | 'device_app'
-  | 'device_persisted'
-  | 'activated_at'
-  | 'push_endpoint_cipher'
-  | 'push_keys_cipher'
-  | 'push_endpoint_hash'
-  | 'push_vapid_id'
+  'factor' | 'factor_kind' | 'pin_key_cipher' | 'credential_id' | 'credential_public_key' | 'credential_sign_count'
 >
+
+/** What activation adds. */
+export type ActivatedToken = TokenFactor &
+  Pick<
+    TokenRow,
+    | 'origin'
+    | 'public_key'
+    | 'thumbprint'
+    | 'row_mac'
+    | 'device_name'
+    | 'device_platform'
+    | 'device_app'
+    | 'device_persisted'
+    | 'activated_at'
+    | 'push_endpoint_cipher'
+    | 'push_keys_cipher'
+    | 'push_endpoint_hash'
+    | 'push_vapid_id'
+  >
 
 export type TokenCounters = Pick<
   TokenRow,
@@ -56,10 +60,11 @@ export type TokenCounters = Pick<
   | 'suspended_reason'
   | 'answers'
   | 'answers_since'
+  | 'credential_sign_count'
 >
 
 export type ChangedKey = Pick<TokenRow, 'public_key' | 'thumbprint' | 'key_generation' | 'row_mac'>
-export type ChangedFactor = Pick<TokenRow, 'factor' | 'factor_kind' | 'pin_key_cipher' | 'row_mac'>
+export type ChangedFactor = TokenFactor & Pick<TokenRow, 'row_mac'>
 
 /** A pending token with what `begin` needs of its domain and user. */
 export type PendingToken = Pick<TokenRow, 'organization_id' | 'tid' | 'code_expires_at' | 'secret_index'> & {
@@ -192,6 +197,9 @@ const activate = statement<Key & ActivatedToken & { now: number }>()((db, value)
       factor: value('factor'),
       factor_kind: value('factor_kind'),
       pin_key_cipher: value('pin_key_cipher'),
+      credential_id: value('credential_id'),
+      credential_public_key: value('credential_public_key'),
+      credential_sign_count: value('credential_sign_count'),
       row_mac: value('row_mac'),
       device_name: value('device_name'),
       device_platform: value('device_platform'),
@@ -224,6 +232,7 @@ const updateCounters = statement<Key & TokenCounters>()((db, value) =>
       suspended_reason: value('suspended_reason'),
       answers: value('answers'),
       answers_since: value('answers_since'),
+      credential_sign_count: value('credential_sign_count'),
     })
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
@@ -264,6 +273,9 @@ const changeFactor = statement<Key & ChangedFactor>()((db, value) =>
       factor: value('factor'),
       factor_kind: value('factor_kind'),
       pin_key_cipher: value('pin_key_cipher'),
+      credential_id: value('credential_id'),
+      credential_public_key: value('credential_public_key'),
+      credential_sign_count: value('credential_sign_count'),
       row_mac: value('row_mac'),
     })
     .where('organization_id', '=', value('organizationId'))
@@ -274,7 +286,7 @@ const changeFactor = statement<Key & ChangedFactor>()((db, value) =>
 const countOtherOrigins = statement<{ origin: string }>()((db, value) =>
   db
     .selectFrom('tokens')
-    .select(sql<number>`count(*)`.as('count'))
+    .select([sql<number>`count(*)`.as('phones'), sql<number>`count(credential_id)`.as('platform')])
     .where('state', '=', active)
     .where('origin', '<>', value('origin')),
 )
@@ -368,15 +380,15 @@ export const tokens = (run: Run) => ({
       ),
     ),
 
-  /** For the start of the server: phones that are bound to another device origin. */
-  countOtherOrigins: async (origin: string): Promise<number> =>
-    (await run(countOtherOrigins({ origin })))[0]?.count ?? 0,
+  /** For the start of the server: phones that are bound to another device origin, and those of them with a credential for it. */
+  countOtherOrigins: async (origin: string): Promise<{ phones: number; platform: number }> =>
+    (await run(countOtherOrigins({ origin })))[0] ?? { phones: 0, platform: 0 },
 })
 
 /** The counters of a row, and nothing else of it. */
 function pickCounters(row: TokenCounters): TokenCounters {
   const { unlock_failures, number_failures, unapproved_sessions, unapproved_times, push_at, throttled_until } = row
-  const { suspended_until, suspended_reason, answers, answers_since } = row
+  const { suspended_until, suspended_reason, answers, answers_since, credential_sign_count } = row
   return {
     unlock_failures,
     number_failures,
@@ -388,5 +400,6 @@ function pickCounters(row: TokenCounters): TokenCounters {
     suspended_reason,
     answers,
     answers_since,
+    credential_sign_count,
   }
 }

@@ -21,6 +21,7 @@ const defaults = {
   numberMatching: 'whenAsked',
   onFraud: 'suspend',
   minLength: 4,
+  platformUnlockEnabled: false,
   allowedNetworks: [],
 }
 
@@ -62,6 +63,7 @@ onEveryEngine((engine) => {
       numberMatching: 'required',
       onFraud: 'revoke',
       minLength: 6,
+      platformUnlockEnabled: true,
       allowedNetworks: ['192.0.2.0/24', '2001:db8::/32', '198.51.100.7'],
     }
     for (const [name, value] of Object.entries(changes)) {
@@ -84,7 +86,7 @@ onEveryEngine((engine) => {
       { name: '' },
       { name: 3 },
       { type: 'api' },
-      { keyType: 'BIOMETRIC' },
+      { keyType: 'FINGERPRINT' },
       { maxAllowedRetries: 0 },
       { maxAllowedRetries: '5' },
       { requestTimeout: 601 },
@@ -92,6 +94,7 @@ onEveryEngine((engine) => {
       { bypassEnabled: 1 },
       { numberMatching: 'never' },
       { minLength: 3 },
+      { platformUnlockEnabled: 1 },
       { colour: 'red' },
       { id: 'x' },
     ]) {

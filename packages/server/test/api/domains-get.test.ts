@@ -46,7 +46,6 @@ onEveryEngine((engine) => {
       { name: '\u200b' },
       { name: 'x'.repeat(129) },
       { type: 'api' },
-      { keyType: 'BIOMETRIC' },
       { keyType: 'TWO_STEP' },
       { maxAllowedRetries: 0 },
       { maxAllowedRetries: 11 },

@@ -3,7 +3,7 @@ import { after, before, it } from 'node:test'
 import { messageType } from '@countersign/protocol/device-messages.ts'
 import { signMessage, thumbprint } from '@countersign/protocol/jws.ts'
 import { sha256 } from '@countersign/protocol/unlock.ts'
-import { newJti, newKeys, publicJwk } from '../support/device.ts'
+import { challengeHash, newJti, newKeys, publicJwk } from '../support/device.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import {
   type Arena,
@@ -27,6 +27,10 @@ onEveryEngine((engine) => {
   })
   after(() => arena.stop())
 
+  const biometricDomain = async (): Promise<string> => {
+    const body = { name: 'Biometric', keyType: 'BIOMETRIC' }
+    return (await arena.fronts[0].call('POST', '/admin/v1/domains', { body })).body.id
+  }
   const stateOf = async ({ sessions }: Racer, sid: string) =>
     (await expectOk(arena.fronts[1].call('GET', `${sessions}/${sid}`))).body.state
 
@@ -53,6 +57,42 @@ onEveryEngine((engine) => {
       assert.equal((await there.call('GET', phone.token)).status, right.status === 200 ? 200 : 404)
     })
     tally.assertOnly('ok', '410 token_revoked')
+  })
+
+  it('T08: the right assertion and a fifth wrong one at once: the count is back at zero, or the token is revoked', async () => {
+    const [duel, tally] = [new Duel(), new Tally()]
+    const [here, there] = arena.fronts
+    const domainId = await biometricDomain()
+    await rounds({ count: 30, lanes: 4 }, async () => {
+      const phone = await newRacer(here, { platform: true, domainId })
+      const [first, second] = [await phone.ask(), await phone.ask()]
+      for (let number = 0; number < 4; number++)
+        assert.equal((await here.device('answer', await forged(phone, first))).status, 403)
+      const messages = { right: await phone.approval(first), fifth: await forged(phone, second) }
+      const [right, fifth] = await duel.run(
+        () => there.device('answer', messages.right),
+        () => here.device('answer', messages.fifth),
+        ({ status }) => status === 200,
+      )
+      tally.add(outcomeOf(right))
+      assert.equal(fifth.body.remaining, right.status === 200 ? 4 : 0)
+      assert.equal(await stateOf(phone, first.sid), right.status === 200 ? 'approved' : 'denied')
+    })
+    tally.assertOnly('ok', '410 token_revoked')
+  })
+
+  it('of two assertions with the same count, sent to two nodes at once, one approves and the other is a copy’s', async () => {
+    const [here, there] = arena.fronts
+    const domainId = await biometricDomain()
+    await rounds({ count: 15, lanes: 3 }, async () => {
+      const phone = await newRacer(here, { platform: true, domainId })
+      const [first, second] = [await phone.ask(), await phone.ask()]
+      const one = await phone.approval(first)
+      if (phone.device.platform) phone.device.platform.signCount--
+      const other = await phone.approval(second)
+      const replies = await Promise.all([here.device('answer', one), there.device('answer', other)])
+      assert.deepEqual(replies.map(outcomeOf).sort(), ['403 factor_failed', 'ok'])
+    })
   })
 
   it('an approval under the old key, sent while the key is rotated, is accepted or can be signed again with the new one', async () => {
@@ -94,6 +134,15 @@ onEveryEngine((engine) => {
     })
   })
 })
+
+/** An approval whose assertion is right but for its signature, so that it takes as long to judge. */
+async function forged(phone: Racer, request: { sid: string; ch: string }): Promise<string> {
+  const { device } = phone
+  const hash = await challengeHash(request.ch)
+  const signature = device.platform?.signed(hash, hash).toString('base64url') ?? ''
+  const binding = { op: 'answer', ref: request.sid, ans: 'approve', hash } as const
+  return phone.approval(request, { uv: { m: 'webauthn', resp: await device.assertion(binding, { signature }) } })
+}
 
 /** The message that makes these keys the device's. */
 async function rotation({ device }: Racer, keys: CryptoKeyPair): Promise<string> {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { fromBase64url, toBase64url } from '@countersign/protocol/base64url.ts'
 import type { Challenge } from '@countersign/protocol/challenge.ts'
 import { messageType, type Operation, type SyncReply, type SyncResult } from '@countersign/protocol/device-messages.ts'
 import { type PublicJwk, signMessage } from '@countersign/protocol/jws.ts'
 import { sha256, type UnlockBinding, unlockBinding } from '@countersign/protocol/unlock.ts'
 import type { Front, Reply } from './server.ts'
+import { type Lies, SoftAuthenticator } from './webauthn.ts'
 
 /** A request as a device got it. */
 export interface Request {
@@ -17,6 +18,12 @@ export interface Request {
 
 type Payload = Record<string, unknown>
 
+/** What a device is unlocked by: nothing unless told. */
+export interface UnlockedBy {
+  pin?: boolean
+  platform?: boolean
+}
+
 /**
  * An authenticator in the hands of a test: honest by default, and every member of every message can be made a lie. Its
  * pinKey is random bytes, since how a PIN becomes one is the vectors' business.
@@ -27,31 +34,34 @@ export class TestDevice {
   readonly username: string
   keys: CryptoKeyPair
   pinKey: Uint8Array<ArrayBuffer> | undefined
+  platform: SoftAuthenticator | undefined
 
-  constructor(server: Front, values: Pick<TestDevice, 'tid' | 'username' | 'keys' | 'pinKey'>) {
+  constructor(server: Front, values: Pick<TestDevice, 'tid' | 'username' | 'keys' | 'pinKey' | 'platform'>) {
     this.server = server
     this.tid = values.tid
     this.username = values.username
     this.keys = values.keys
     this.pinKey = values.pinKey
+    this.platform = values.platform
   }
 
   /** Creates a token for a member of acme and activates it. */
-  static async enrol(server: Front, who: { userId: string; domainId?: string; pin?: boolean }): Promise<TestDevice> {
+  static async enrol(server: Front, who: { userId: string; domainId?: string } & UnlockedBy): Promise<TestDevice> {
     const domainId = who.domainId ?? (who.pin ? server.acme.pinDomainId : server.acme.domainId)
     const issued = await server.call('PUT', `/api/domains/${domainId}/users/${who.userId}/token`)
     assert.equal(issued.status, 200, issued.text)
     const user = await server.call('GET', `/api/users/${who.userId}`)
-    return TestDevice.activate(server, { code: issued.body.code, username: user.body.username, pin: who.pin ?? false })
+    const { pin = false, platform = false } = who
+    return TestDevice.activate(server, { code: issued.body.code, username: user.body.username, pin, platform })
   }
 
   static async activate(
     server: Front,
-    { code, username, pin }: { code: string; username: string; pin: boolean },
+    { code, username, ...unlock }: { code: string; username: string } & UnlockedBy,
   ): Promise<TestDevice> {
     const begun = await server.device('activation/begin', { v: 1, code, username })
     assert.equal(begun.status, 200, begun.text)
-    const device = await TestDevice.prepare(server, begun.body.tid, { username, pin })
+    const device = await TestDevice.prepare(server, begun.body.tid, { username, ...unlock })
     const finished = await server.device('activation/finish', await device.finishMessage(begun.body))
     assert.equal(finished.status, 200, finished.text)
     return device
@@ -61,13 +71,14 @@ export class TestDevice {
   static async prepare(
     server: Front,
     tid: string,
-    { username, pin }: { username: string; pin: boolean },
+    { username, pin = false, platform = false }: { username: string } & UnlockedBy,
   ): Promise<TestDevice> {
     return new TestDevice(server, {
       tid,
       username,
       keys: await newKeys(),
       pinKey: pin ? new Uint8Array(randomBytes(32)) : undefined,
+      platform: platform ? new SoftAuthenticator(server.deviceUrl) : undefined,
     })
   }
 
@@ -78,7 +89,7 @@ export class TestDevice {
       aid: begun.aid,
       nonce: begun.nonce,
       key: await publicJwk(this.keys),
-      factor: this.factor(),
+      factor: this.factor(begun.nonce),
       device: { name: 'Test phone', platform: 'test', app: 'test/1', persisted: true },
       push: null,
       ...lies,
@@ -86,9 +97,17 @@ export class TestDevice {
     return signMessage(this.keys.privateKey, messageType('activate'), begun.aid, payload)
   }
 
-  factor(): Payload {
+  /** `nonce` is what a registration is over. */
+  factor(nonce = ''): Payload {
+    if (this.platform) return { m: 'webauthn', reg: this.registration(nonce) }
     if (!this.pinKey) return { m: 'none' }
     return { m: 'pin', k: toBase64url(this.pinKey), kind: 'pin', len: 6 }
+  }
+
+  /** RegistrationResponseJSON of the device's credential. */
+  registration(nonce: string, lies: Lies = {}): Payload {
+    assert.ok(this.platform)
+    return this.platform.register(registrationChallenge(this.tid, nonce), lies)
   }
 
   common(op: Operation): Payload {
@@ -131,15 +150,13 @@ export class TestDevice {
 
   async approvalPayload(request: Pick<Request, 'sid' | 'ch'>, lies: Payload = {}): Promise<Payload> {
     const hash = await challengeHash(request.ch)
-    const uv = this.pinKey
-      ? { uv: { m: 'pin', p: await this.proof({ op: 'answer', ref: request.sid, ans: 'approve', hash }) } }
-      : {}
+    const uv = await this.uv({ op: 'answer', ref: request.sid, ans: 'approve', hash })
     const payload = {
       ...this.common('answer'),
       sid: request.sid,
       ch: toBase64url(hash),
       ans: 'approve',
-      ...uv,
+      uv,
       ...lies,
     }
     return Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined))
@@ -161,12 +178,31 @@ export class TestDevice {
     return this.approve(request, { uv: { m: 'pin', p: toBase64url(new Uint8Array(randomBytes(32))) } })
   }
 
+  /** The proof of what the device is unlocked by; each assertion counts one further. */
+  async uv(binding: Omit<UnlockBinding, 'tid'>): Promise<Payload | undefined> {
+    if (this.pinKey) return { m: 'pin', p: await this.proof(binding) }
+    if (!this.platform) return undefined
+    this.platform.signCount++
+    return { m: 'webauthn', resp: await this.assertion(binding) }
+  }
+
+  /** AuthenticationResponseJSON of the device's credential. */
+  async assertion(binding: Omit<UnlockBinding, 'tid'>, lies: Lies = {}): Promise<Payload> {
+    assert.ok(this.platform)
+    return this.platform.assert(await unlockBinding({ tid: this.tid, ...binding }), lies)
+  }
+
   async proof(binding: Omit<UnlockBinding, 'tid'>): Promise<string> {
     const uvb = await unlockBinding({ tid: this.tid, ...binding })
     return createHmac('sha256', this.pinKey ?? new Uint8Array(32))
       .update(uvb)
       .digest('base64url')
   }
+}
+
+/** Written a second time, so that the server's own is judged by another. */
+export function registrationChallenge(tid: string, nonce: string): Uint8Array {
+  return createHash('sha256').update(`dp1/reg\n${tid}\n${nonce}\n`).digest()
 }
 
 export function newKeys(): Promise<CryptoKeyPair> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createDomain, operatorOf } from '../../src/main.ts'
-import { type Request, TestDevice } from './device.ts'
+import { type Request, TestDevice, type UnlockedBy } from './device.ts'
 import { member } from './people.ts'
 import type { Reply, TestServer } from './server.ts'
 
@@ -38,19 +38,20 @@ export async function newDomain(server: TestServer, rules: Record<string, unknow
 }
 
 /** A new user with a phone in one of acme's domains: the ONE_STEP one, or with `pin` the PIN one. */
-export async function newPhone(server: TestServer, options: { pin?: boolean; domainId?: string } = {}): Promise<Phone> {
+export async function newPhone(server: TestServer, options: UnlockedBy & { domainId?: string } = {}): Promise<Phone> {
   return phoneOf(server, { ...(await newUser(server)), ...options })
 }
 
 /** Another phone of a user, in another domain. */
 export async function phoneOf(
   server: TestServer,
-  { userId, username, pin = false, ...options }: { userId: string; username: string; pin?: boolean; domainId?: string },
+  { userId, username, ...options }: { userId: string; username: string; domainId?: string } & UnlockedBy,
 ): Promise<Phone> {
+  const { pin = false, platform = false } = options
   const domainId = options.domainId ?? (pin ? server.acme.pinDomainId : server.acme.domainId)
   const domain = `/api/domains/${domainId}`
   if (options.domainId) await server.call('PUT', `${domain}/users/${userId}`)
-  const device = await TestDevice.enrol(server, { userId, domainId, pin })
+  const device = await TestDevice.enrol(server, { userId, domainId, pin, platform })
   const details = async (sid: string) => {
     const reply = await server.call('GET', `${domain}/sessions/${sid}`, { headers: countersign })
     assert.equal(reply.status, 200, reply.text)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TestDevice } from './device.ts'
+import { TestDevice, type UnlockedBy } from './device.ts'
 import type { TestDatabase, TestEngine } from './engines.ts'
 import { type Cluster, startCluster } from './process.ts'
 import type { Front, Reply } from './server.ts'
@@ -59,21 +59,22 @@ export async function newMember(front: Front): Promise<{ userId: string; usernam
 }
 
 /** A phone for a member without a token. */
-export async function enrol(front: Front, { userId, username, pin = false }: Enrolled): Promise<Racer> {
-  const domainId = pin ? front.acme.pinDomainId : front.acme.domainId
+export async function enrol(front: Front, { userId, username, ...unlock }: Enrolled): Promise<Racer> {
+  const domainId = unlock.domainId ?? (unlock.pin ? front.acme.pinDomainId : front.acme.domainId)
+  if (unlock.domainId) await expectOk(front.call('PUT', `/api/domains/${domainId}/users/${userId}`))
   const { body } = await expectOk(front.call('PUT', `/api/domains/${domainId}/users/${userId}/token`))
-  return racerOf(await TestDevice.activate(front, { code: body.code, username, pin }), { userId, domainId })
+  return racerOf(await TestDevice.activate(front, { code: body.code, username, ...unlock }), { userId, domainId })
 }
 
-interface Enrolled {
+interface Enrolled extends UnlockedBy {
   userId: string
   username: string
-  pin?: boolean
+  domainId?: string
 }
 
 /** A new member with an activated authenticator. */
-export async function newRacer(front: Front, { pin = false } = {}): Promise<Racer> {
-  return enrol(front, { ...(await newMember(front)), pin })
+export async function newRacer(front: Front, unlock: UnlockedBy & { domainId?: string } = {}): Promise<Racer> {
+  return enrol(front, { ...(await newMember(front)), ...unlock })
 }
 
 /** Somebody's authenticator and where the application finds its token and its sessions. */

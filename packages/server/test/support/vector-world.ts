@@ -104,6 +104,7 @@ const domain = {
   bypass_counts_as_unlock: 0,
   allowed_networks: '[]',
   activation_code_minutes: null,
+  platform_unlock_enabled: 0,
   policy_rev: 7,
   created_at: 0,
 }
@@ -123,7 +124,8 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
     if (state === 'revoked') await tokens.revoke(organization, [tid], 'api', 0)
     const jwk = world.keys[key]?.jwk
     if (!jwk) return
-    const bound = { ...owner, key_generation: 0, thumbprint: await thumbprint(jwk), factor, credential_id: null }
+    const credential = { credential_id: null, credential_public_key: null, credential_sign_count: null }
+    const bound = { ...owner, key_generation: 0, thumbprint: await thumbprint(jwk), factor, ...credential }
     const place = { table: 'tokens', column: 'pin_key_cipher', row: tid }
     const active: ActivatedToken = {
       origin: world.aud,
@@ -131,6 +133,7 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
       thumbprint: bound.thumbprint,
       factor,
       factor_kind: pinKey ? 'pin' : null,
+      ...credential,
       pin_key_cipher: pinKey ? app.secrets.encrypt(place, pinKey) : null,
       row_mac: rowMac(app, bound as TokenRow),
       device_name: '',
@@ -147,13 +150,18 @@ async function insertToken({ app }: TestServer, token: World['tokens'][number], 
   })
 }
 
+/** Opens one more session than the world has. */
+export function insertSession(server: TestServer, session: World['sessions'][number]) {
+  return server.app.storage.transaction(({ sessions }) => sessions.insert(sessionRow(server, session)))
+}
+
 function sessionRow({ app }: TestServer, { sid, tid, number, challenge }: World['sessions'][number]) {
   const bytes = Buffer.from(challenge, 'base64url').toString('utf8')
   const { iat, exp, unlock } = JSON.parse(bytes)
   return {
     organization_id: organization,
     sid,
-    domain_id: unlock === 'pin' ? pinDomain : plainDomain,
+    domain_id: unlock === 'none' ? plainDomain : pinDomain,
     user_id: tid,
     tid,
     method: 'push',

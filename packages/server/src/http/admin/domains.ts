@@ -24,6 +24,9 @@ const fields = {
   numberMatching: oneOf(numberMatchings),
   onFraud: oneOf(fraudReactions, 'what happens to a token whose user says "not me"'),
   minLength: Type.Integer({ minimum: 4, maximum: 16, description: 'characters of a PIN or passcode' }),
+  platformUnlockEnabled: Type.Boolean({
+    description: 'whether a fingerprint or the like of the device will do instead of the PIN or passcode',
+  }),
   allowedNetworks: Type.Array(Type.String(), {
     maxItems: 100,
     description: 'addresses and CIDR ranges that applications may create sessions from; none for everywhere',
@@ -50,6 +53,7 @@ const vpn = {
   numberMatching: 'whenAsked',
   onFraud: 'suspend',
   minLength: 4,
+  platformUnlockEnabled: true,
   allowedNetworks: [],
   createdAt: '2027-01-15T08:00:00.000Z',
 }
@@ -68,7 +72,7 @@ export const create = operation({
   body: NewDomain,
   status: 201,
   reply: Domain,
-  example: { body: { name: 'Office VPN', type: 'RADIUS', keyType: 'PIN' }, reply: vpn },
+  example: { body: { name: 'Office VPN', type: 'RADIUS', keyType: 'PIN', platformUnlockEnabled: true }, reply: vpn },
   handle: async (app, actor, { body }) => tagged(await createManagedDomain(app, actor, body)),
 })
 

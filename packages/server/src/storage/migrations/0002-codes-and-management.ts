@@ -65,6 +65,7 @@ const columns = [
   `alter table domains add column bypass_counts_as_unlock bigint not null default 0`,
   `alter table domains add column allowed_networks text not null default '[]'`,
   `alter table domains add column activation_code_minutes bigint`,
+  `alter table domains add column platform_unlock_enabled bigint not null default 0`,
   `alter table members add column username_key text not null default ''`,
   `update members set username_key = (select users.username_key from users
     where users.organization_id = members.organization_id and users.id = members.user_id)`,
