@@ -10,8 +10,10 @@ export interface ActivationLink {
 
 /** Reads `https://{device-origin}/a#c=…&s=…&u=…`; undefined for anything else. */
 export function readLink(text: string): ActivationLink | undefined {
-  const url = URL.parse(text.trim())
-  if (!url || url.pathname !== '/a' || !/^https?:$/.test(url.protocol)) return undefined
+  const trimmed = text.trim()
+  if (!URL.canParse(trimmed)) return undefined
+  const url = new URL(trimmed)
+  if (url.pathname !== '/a' || !/^https?:$/.test(url.protocol)) return undefined
   const fragment = new URLSearchParams(url.hash.slice(1).replaceAll('+', '%2B'))
   const code = readActivationCode(fragment.get('c') ?? '')
   if (!code) return undefined

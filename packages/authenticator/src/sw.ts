@@ -16,7 +16,7 @@ self.addEventListener('install', (event) => event.waitUntil(fill()))
 self.addEventListener('activate', (event) => event.waitUntil(dropOldVersions()))
 self.addEventListener('fetch', (event) => {
   const answer = answerTo(event.request)
-  if (answer) event.respondWith(answer)
+  if (answer) event.respondWith(answer())
 })
 self.addEventListener('message', (event) => {
   if (event.data?.kind === 'take over') event.waitUntil(takeOver())
@@ -49,12 +49,13 @@ async function dropOldVersions(): Promise<void> {
   await Promise.all(old.map((name) => caches.delete(name)))
 }
 
-function answerTo(request: Request): Promise<Response> | undefined {
+/** How to answer instead of the network, or undefined to leave it to that. */
+function answerTo(request: Request): (() => Promise<Response>) | undefined {
   const { origin, pathname } = new URL(request.url)
   if (request.method !== 'GET' || origin !== self.location.origin) return undefined
-  if (/^\/device\/v1\/domains\/[0-9a-f]+\/image$/.test(pathname)) return picture(request)
+  if (/^\/device\/v1\/domains\/[0-9a-f]+\/image$/.test(pathname)) return () => picture(request)
   if (pathname.startsWith(apiPath)) return undefined
-  return request.mode === 'navigate' ? page() : file(request)
+  return request.mode === 'navigate' ? page : () => file(request)
 }
 
 async function page(): Promise<Response> {

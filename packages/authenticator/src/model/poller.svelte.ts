@@ -99,9 +99,15 @@ export class Poller implements Connection {
   #follow(): void {
     const { inside, keyring, ticker } = this.#parts
     const { page } = inside
-    if (!page.visible || keyring.records.length === 0) return this.stop()
+    if (!page.visible || keyring.records.length === 0) {
+      this.stop()
+      return
+    }
     ticker.update()
-    if (this.#run) return this.#wake()
+    if (this.#run) {
+      this.#wake()
+      return
+    }
     const run = new AbortController()
     this.#run = run
     if (this.#state === 'idle') this.#state = 'connecting'
