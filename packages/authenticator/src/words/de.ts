@@ -137,6 +137,11 @@ export const de: Words = {
     notUsed: 'Noch nicht benutzt',
     pausedUntil: (time) => `Pausiert bis ${time}`,
     ended: 'Gilt nicht mehr. Bitten Sie um einen neuen Code.',
+    states: {
+      finishing: 'Fast fertig. Neuer Versuch läuft von selbst.',
+      unlock_required: 'Muss anders entsperrt werden. Bitten Sie um einen neuen Code.',
+      unknown: 'Ihr Server kennt diesen Schlüssel nicht. Bitten Sie um einen neuen Code.',
+    },
     refresh: 'Nach Anfragen sehen',
     notificationsOff: {
       title: 'Mitteilungen sind aus',
@@ -168,6 +173,10 @@ export const de: Words = {
     numberFirst: 'Geben Sie zuerst die Zahl ein.',
     numberComplete: 'Zahl vollständig. Sie können bestätigen.',
     numberWrong: 'Die Zahl stimmt nicht. Sehen Sie noch einmal auf den Anmelde-Bildschirm.',
+    problems: {
+      unlock_required: 'Dieser Schlüssel kann nicht mehr bestätigen. Bitten Sie Ihre Administration um einen neuen Code.',
+      cancelled: 'Das wurde abgebrochen. Bestätigen Sie noch einmal, oder lehnen Sie ab.',
+    },
     several: (count) => `${count} Anfragen warten. Sie sehen die neueste. Nur eine gestartet? Lehnen Sie die andere ab.`,
     unsent: 'Ihre Antwort ist noch nicht angekommen. Lassen Sie diese Seite offen.',
     sending: 'Ihre Antwort wird gesendet…',
@@ -237,10 +246,12 @@ export const de: Words = {
     },
     ended: {
       title: 'Dieser Schlüssel gilt nicht mehr',
-      wrongPins:
+      pin:
         'Nach zu vielen falschen PINs gilt dieser Schlüssel nicht mehr. Bitten Sie Ihre Administration um einen neuen Code.',
-      revoked:
+      server:
         'Ihre Administration hat ihn beendet, oder Sie haben einen neueren auf einem anderen Telefon. Bitten Sie Ihre Administration um einen neuen Code.',
+      activation:
+        'Er wurde nie fertig: Sein Code wurde zurückgezogen oder ist abgelaufen. Bitten Sie Ihre Administration um einen neuen.',
     },
     gone: {
       title: 'Ihre Schlüssel sind weg',
@@ -259,11 +270,14 @@ export const de: Words = {
     name: 'Name',
     history: 'Letzte Antworten',
     noHistory: 'Noch keine Antworten.',
-    approved: 'Bestätigt',
-    denied: 'Abgelehnt',
-    notMe: '„Das war ich nicht“',
-    notAnswered: 'Nicht beantwortet',
-    cancelled: 'Abgebrochen',
+    results: {
+      approved: 'Bestätigt',
+      denied: 'Abgelehnt',
+      not_me: '„Das war ich nicht“',
+      expired: 'Nicht beantwortet',
+      cancelled: 'Abgebrochen',
+      elsewhere: 'Anderswo beantwortet',
+    },
     methods: { none: 'Ohne', pin: 'PIN', passcode: 'Kennwort', platform: 'Fingerabdruck oder Gesicht' },
     rename: 'Umbenennen',
     renameTitle: 'Name für diesen Schlüssel',
