@@ -14,6 +14,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: { checks: { bundlerTimings: false, pluginTimings: false } },
   },
   // npx vite, beside a server with COUNTERSIGN_DEVICE_URL=http://localhost:5173
   server: { proxy: { '/device': process.env.COUNTERSIGN_DEVICE ?? 'http://127.0.0.1:8081' } },

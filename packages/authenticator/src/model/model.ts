@@ -40,9 +40,9 @@ export interface Activation {
   readQr(text: string): boolean
   enterUsername(typed: string): Promise<void>
   /** "Yes, add this key." */
-  confirm(): void
+  confirm(): Promise<void>
   /** "No, this isn't me." Forgets code and keys; nothing was used up. */
-  decline(): Promise<void>
+  decline(): void
   /** A PIN or passcode, typed twice and equal. Refused ones stay in `unlock` with a problem. */
   choosePin(pin: string): Promise<void>
   /** Fingerprint, face or the device's own PIN. Call it from a tap. */
@@ -58,8 +58,8 @@ export interface Activation {
 export type ActivationStep =
   | { at: 'idle' }
   /** the code entry, typed or scanned */
-  | { at: 'code'; problem?: CodeProblem }
-  | { at: 'username'; code: string; problem?: CodeProblem }
+  | { at: 'code' /** to begin with in the field */; code: string; problem?: CodeProblem }
+  | { at: 'username'; code: string /** to begin with in the field */; username: string; problem?: CodeProblem }
   /** the server is being asked; with a problem, it did not answer and is asked again by retry() */
   | { at: 'asking'; problem?: SendProblem }
   | { at: 'confirm'; offer: Offer }
@@ -112,14 +112,17 @@ export interface Requests {
   readonly all: SignInRequest[]
   /** those of them that wait for an answer; newest first */
   readonly open: SignInRequest[]
-  /** the one to show: the newest that is open, else the newest that has ended; undefined: the list of keys */
+  /**
+   * The one to show; undefined: the list of keys. It is the newest, but a newer one does not take the place of a result before
+   * dismiss(), of an answer on its way, or of one that was chosen by show().
+   */
   readonly current: SignInRequest | undefined
   /** more than one waits: at least one is not the user's */
   readonly several: boolean
   /** something came that the server did not confirm ("Don't answer. Tell your administrator."); dismissed by the user */
   readonly unconfirmed: { tid: string; at: number }[]
   dismissUnconfirmed(): void
-  /** Shows another open request instead. */
+  /** Shows this one and keeps to it: another open request, or the one that the user has begun to type a number for. */
   show(sid: string): void
   /** Leaves the result of a request that has ended. */
   dismiss(sid: string): void
@@ -212,6 +215,8 @@ export interface Token {
   readonly addedAt: number
   readonly lastUsedAt: number | undefined
   readonly unlock: Unlock
+  /** characters that a new PIN or passcode needs */
+  readonly minLength: number
   readonly state: TokenState
   /** the last 50 requests, newest first */
   readonly history: HistoryEntry[]
