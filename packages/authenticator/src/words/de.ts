@@ -57,7 +57,19 @@ export const de: Words = {
       title: 'Dieser Code gilt nicht mehr',
       text: 'Jeder Code gilt einmal und nur bis zu einem Datum. Bitten Sie Ihre Administration um einen neuen.',
     },
-    tooMany: { title: 'Zu viele Versuche', text: 'Warten Sie 15 Minuten und versuchen Sie es dann erneut.' },
+    unknown: {
+      title: 'Diesen Code kennen wir nicht',
+      text: 'Prüfen Sie jedes Zeichen und Ihren Benutzernamen. Ein Code gilt einmal und nur bis zu einem Datum.',
+    },
+    otherServer: {
+      title: 'Dieser Code ist für einen anderen Server',
+      text: 'Öffnen Sie die Seite, die neben Ihrem Code steht.',
+    },
+    tooMany: {
+      title: 'Zu viele Versuche',
+      text: (minutes) =>
+        `Warten Sie ${minutes === 1 ? 'eine Minute' : `${minutes} Minuten`} und versuchen Sie es dann erneut.`,
+    },
   },
   userName: {
     title: 'Ihr Benutzername',
@@ -73,6 +85,28 @@ export const de: Words = {
     yes: 'Ja, Schlüssel hinzufügen',
     no: 'Nein, das bin ich nicht',
   },
+  waiting: {
+    asking: 'Einen Moment…',
+    finishing: 'Fast fertig…',
+    offline: 'Keine Verbindung. Prüfen Sie WLAN oder mobile Daten.',
+    server: 'Der Server antwortet nicht. Ihr Schlüssel ist noch nicht bereit.',
+    unsent: 'Ihre Antwort ist noch nicht angekommen. Lassen Sie diese Seite offen.',
+  },
+  refused: {
+    withdrawn: {
+      title: 'Dieser Code gilt nicht mehr',
+      text: 'Jeder Code gilt einmal und nur bis zu einem Datum. Bitten Sie Ihre Administration um einen neuen.',
+    },
+    too_many_keys: { title: 'Dieses Telefon ist voll', text: 'Es fasst 20 Schlüssel. Entfernen Sie einen, den Sie nicht brauchen.' },
+    unsupported: {
+      title: 'Dieses Telefon kann nicht so entsperren, wie Ihre Organisation es verlangt',
+      text: 'Aktualisieren Sie den Browser oder sagen Sie es Ihrer Administration.',
+    },
+    other_server: {
+      title: 'Dieser Code ist für einen anderen Server',
+      text: 'Öffnen Sie die Seite, die neben Ihrem Code steht.',
+    },
+  },
   unlockChoice: {
     title: 'Wie möchten Sie entsperren?',
     text: 'Danach fragt das Telefon vor jedem Bestätigen. Ablehnen geht immer ohne.',
@@ -87,12 +121,12 @@ export const de: Words = {
     repeatText: 'Dieselben Ziffern wie eben.',
     differs: 'Die PINs sind verschieden. Bitte von vorn.',
     weak: 'Zu leicht zu erraten. Wählen Sie eine andere.',
+    notSent: 'Keine Antwort vom Server. Geben Sie sie noch einmal ein.',
     platform: 'Stattdessen Fingerabdruck',
     other: 'Stattdessen PIN',
     entered: (typed, of) => `${typed} von ${of} Ziffern eingegeben`,
     pad: 'Ziffern',
     erase: 'Löschen',
-    useFingerprint: 'Fingerabdruck nutzen',
   },
   passcode: {
     title: 'Wählen Sie ein Kennwort',
@@ -102,6 +136,8 @@ export const de: Words = {
     repeat: 'Noch einmal eingeben',
     short: (length) => `Zu kurz. Mindestens ${length} Zeichen.`,
     differs: 'Die Kennwörter sind verschieden.',
+    weak: 'Zu leicht zu erraten. Wählen Sie ein anderes.',
+    notSent: 'Keine Antwort vom Server. Versuchen Sie es noch einmal.',
     show: 'Kennwort zeigen',
   },
   platform: {
@@ -143,6 +179,15 @@ export const de: Words = {
       unknown: 'Ihr Server kennt diesen Schlüssel nicht. Bitten Sie um einen neuen Code.',
     },
     refresh: 'Nach Anfragen sehen',
+    noServer: {
+      title: 'Der Server antwortet nicht',
+      text: 'Anfragen erreichen dieses Telefon gerade nicht. Ihre Schlüssel sind sicher.',
+    },
+    clockOff: {
+      title: (minutes) => `Die Uhr Ihres Telefons geht ${minutes} Minuten falsch`,
+      text: 'Schalten Sie die automatische Zeit ein.',
+    },
+    outdated: { title: 'Es gibt eine neue Version von Countersign', text: 'Laden Sie sie, um fortzufahren.', button: 'Laden' },
     notificationsOff: {
       title: 'Mitteilungen sind aus',
       text: 'Öffnen Sie Countersign, wenn Sie sich anmelden, oder schalten Sie sie ein.',
@@ -185,10 +230,6 @@ export const de: Words = {
     bar: 'Bestätigen, dass Sie es sind',
     pin: 'PIN eingeben, um zu bestätigen',
     passcode: 'Kennwort eingeben, um zu bestätigen',
-    platform: 'Entsperren, um zu bestätigen',
-    platformText: 'Mit Fingerabdruck, Gesicht oder Bildschirmsperre.',
-    platformButton: 'Fingerabdruck oder Gesicht nutzen',
-    platformFailed: 'Das hat nicht geklappt. Versuchen Sie es erneut.',
     help: 'Vergessen? Ihre Administration hilft.',
     approve: 'Bestätigen',
     checking: 'Wird geprüft…',
@@ -240,10 +281,6 @@ export const de: Words = {
       text: 'Antworten Sie nicht. Sagen Sie es Ihrer Administration.',
     },
     serverError: { title: 'Der Server antwortet nicht', text: 'Nichts wurde bestätigt.' },
-    clockOff: {
-      title: (minutes) => `Die Uhr Ihres Telefons geht ${minutes} Minuten falsch`,
-      text: 'Schalten Sie die automatische Zeit ein.',
-    },
     ended: {
       title: 'Dieser Schlüssel gilt nicht mehr',
       pin:
@@ -256,10 +293,6 @@ export const de: Words = {
     gone: {
       title: 'Ihre Schlüssel sind weg',
       text: 'Dieses Telefon hat sie gelöscht, um Platz zu schaffen oder mit den Daten des Browsers. Bitten Sie Ihre Administration um einen neuen Code.',
-    },
-    notSupported: {
-      title: 'Dieser Browser ist zu alt',
-      text: 'Er kann keinen Schlüssel sicher aufbewahren. Aktualisieren Sie ihn oder nehmen Sie einen anderen.',
     },
   },
   key: {
@@ -295,6 +328,7 @@ export const de: Words = {
     keep: 'Behalten',
     removeButton: 'Entfernen',
     removed: 'Schlüssel entfernt.',
+    notRemoved: 'Keine Verbindung. Der Schlüssel wurde nicht entfernt.',
   },
   offline: {
     title: 'Keine Verbindung',

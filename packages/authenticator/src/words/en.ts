@@ -51,7 +51,15 @@ export const en = {
       title: 'This code is no longer valid',
       text: 'Each code works once and ends on a set date. Ask your administrator for a new one.',
     },
-    tooMany: { title: 'Too many tries', text: 'Wait 15 minutes, then try again.' },
+    unknown: {
+      title: 'We don’t know this code',
+      text: 'Check each character and your user name. A code works once and ends on a set date.',
+    },
+    otherServer: { title: 'This code is for another server', text: 'Open the page that is named beside your code.' },
+    tooMany: {
+      title: 'Too many tries',
+      text: (minutes: number) => `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
+    },
   },
   userName: {
     title: 'Your user name',
@@ -67,6 +75,28 @@ export const en = {
     yes: 'Yes, add this key',
     no: 'No, this isn’t me',
   },
+  waiting: {
+    asking: 'One moment…',
+    finishing: 'Almost ready…',
+    offline: 'No connection. Check Wi-Fi or mobile data.',
+    server: 'The server didn’t answer. Your key is not ready yet.',
+    unsent: 'Your answer has not arrived yet. Keep this page open.',
+  },
+  refused: {
+    withdrawn: {
+      title: 'This code is no longer valid',
+      text: 'Each code works once and ends on a set date. Ask your administrator for a new one.',
+    },
+    too_many_keys: { title: 'This phone is full', text: 'It holds 20 keys. Remove one that you don’t need.' },
+    unsupported: {
+      title: 'This phone can’t unlock as your organization asks',
+      text: 'Update its browser, or tell your administrator.',
+    },
+    other_server: {
+      title: 'This code is for another server',
+      text: 'Open the page that is named beside your code.',
+    },
+  },
   unlockChoice: {
     title: 'How do you want to unlock?',
     text: 'You are asked before each approval. Denying never needs it.',
@@ -81,12 +111,12 @@ export const en = {
     repeatText: 'The same digits as before.',
     differs: 'The two PINs differ. Start again.',
     weak: 'Too easy to guess. Choose another.',
+    notSent: 'No answer from the server. Type it again.',
     platform: 'Use fingerprint instead',
     other: 'Use a PIN instead',
     entered: (typed: number, of: number) => `${typed} of ${of} digits entered`,
     pad: 'Digits',
     erase: 'Delete',
-    useFingerprint: 'Use fingerprint',
   },
   passcode: {
     title: 'Choose a passcode',
@@ -96,6 +126,8 @@ export const en = {
     repeat: 'Type it once more',
     short: (length: number) => `Too short. At least ${length} characters.`,
     differs: 'The two passcodes differ.',
+    weak: 'Too easy to guess. Choose another.',
+    notSent: 'No answer from the server. Try once more.',
     show: 'Show passcode',
   },
   platform: {
@@ -136,6 +168,15 @@ export const en = {
       unknown: 'Your server doesn’t know this key. Ask for a new code.',
     },
     refresh: 'Check for requests',
+    noServer: {
+      title: 'The server didn’t answer',
+      text: 'Requests can’t reach this phone right now. Your keys are safe.',
+    },
+    clockOff: {
+      title: (minutes: number) => `Your phone’s clock is ${minutes} minutes off`,
+      text: 'Switch on automatic time.',
+    },
+    outdated: { title: 'Countersign has a new version', text: 'Load it to go on.', button: 'Load' },
     notificationsOff: { title: 'Notifications are off', text: 'Open Countersign when you sign in, or switch them on.', button: 'Switch on' },
   },
   request: {
@@ -174,10 +215,6 @@ export const en = {
     bar: 'Confirm it’s you',
     pin: 'Type your PIN to approve',
     passcode: 'Type your passcode to approve',
-    platform: 'Confirm it’s you to approve',
-    platformText: 'Use your fingerprint, face or screen lock.',
-    platformButton: 'Use fingerprint or face',
-    platformFailed: 'That did not work. Try again.',
     help: 'Forgot it? Your administrator can help.',
     approve: 'Approve',
     checking: 'Checking…',
@@ -217,10 +254,6 @@ export const en = {
     wrongNumbers: { title: 'Denied', text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.' },
     notConfirmed: { title: 'Not confirmed by your server', text: 'Don’t answer. Tell your administrator.' },
     serverError: { title: 'The server didn’t answer', text: 'Nothing was approved.' },
-    clockOff: {
-      title: (minutes: number) => `Your phone’s clock is ${minutes} minutes off`,
-      text: 'Switch on automatic time.',
-    },
     ended: {
       title: 'This key has ended',
       pin: 'This key has ended after too many wrong PINs. Ask your administrator for a new code.',
@@ -230,10 +263,6 @@ export const en = {
     gone: {
       title: 'Your keys are gone',
       text: 'This phone cleared them, to save space or with the browser’s data. Ask your administrator for a new code.',
-    },
-    notSupported: {
-      title: 'This browser is too old',
-      text: 'It cannot keep a key safe. Update it, or use another browser.',
     },
   },
   key: {
@@ -268,6 +297,7 @@ export const en = {
     keep: 'Keep key',
     removeButton: 'Remove',
     removed: 'Key removed.',
+    notRemoved: 'No connection. The key was not removed.',
   },
   offline: {
     title: 'No connection',

@@ -3,6 +3,7 @@
 //
 //   npm run screenshots                    everything, into packages/authenticator/test-output/screens
 //   npm run screenshots -- request deny    the states whose name begins so
+//   npm run screenshots -- --unjudged      pictures alone
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { findings } from './axe.ts'
@@ -19,7 +20,9 @@ const looks = [
   { language: 'en', theme: 'dark' },
   { language: 'de', theme: 'light' },
 ] as const
-const wanted = process.argv.slice(2)
+const args = process.argv.slice(2)
+const wanted = args.filter((arg) => !arg.startsWith('-'))
+const judged = !args.includes('--unjudged')
 
 mkdirSync(folder, { recursive: true })
 const gallery = await startGallery()
@@ -40,7 +43,7 @@ async function takeAll(gallery: Gallery, size: Size): Promise<string[]> {
       const name = `${state}.${language}.${theme}.${size.width}x${size.height}`
       await opened.show(state, language, theme)
       await opened.page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' })
-      for (const finding of await findings(opened.page, state)) found.push(`${name}: ${finding}`)
+      if (judged) for (const finding of await findings(opened.page, state)) found.push(`${name}: ${finding}`)
     }
   }
   await opened.close()

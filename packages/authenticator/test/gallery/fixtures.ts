@@ -65,6 +65,8 @@ export function token(differences: Partial<Token> = {}): Token {
     addedAt: at(12, 9, 0),
     lastUsedAt: at(17, 14, 32),
     unlock: 'pin',
+    pinLength: 6,
+    minLength: 6,
     state: { is: 'active' },
     history,
     rename: async () => {},

@@ -1,7 +1,6 @@
 // Every screen in every state, by name. Those that the design drew have its names.
 import type { Component } from 'svelte'
 import Approved from '../../src/screens/Approved.svelte'
-import ClockOff from '../../src/screens/ClockOff.svelte'
 import Code from '../../src/screens/Code.svelte'
 import Confirm from '../../src/screens/Confirm.svelte'
 import InstallHint from '../../src/screens/InstallHint.svelte'
@@ -20,7 +19,9 @@ import Settings from '../../src/screens/Settings.svelte'
 import Unlock from '../../src/screens/Unlock.svelte'
 import UnlockChoice from '../../src/screens/UnlockChoice.svelte'
 import UserName from '../../src/screens/UserName.svelte'
+import Waiting from '../../src/screens/Waiting.svelte'
 import Welcome from '../../src/screens/Welcome.svelte'
+import { en } from '../../src/words/en.ts'
 import { ended, history, longHistory, longNamed, manyAttributes, northfield, now, offer, request, token, tokens, troubledTokens } from './fixtures.ts'
 
 export type Shown = 'en' | 'de'
@@ -34,6 +35,8 @@ export interface GalleryState {
 }
 
 const nothing = () => {}
+/** What the server's refusals are told with; in English, wherever they stand. */
+const sentences = en
 const asked = { now, onapprove: nothing, ondeny: nothing }
 const pin = { length: 6, adding: true, isWeak: () => false, onpin: nothing, onplatform: nothing, onback: nothing }
 const unlock = { domain: northfield, user: 'anna.keller', onsecret: nothing, onback: nothing }
@@ -46,17 +49,19 @@ export const states: Record<string, GalleryState> = {
   'install-prompt': show(InstallHint, { oninstall: nothing, onlanguage: nothing, onlater: nothing }),
   welcome: show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing }),
   'welcome-add': show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing, onback: nothing }),
-  scan: show(Scan, { ontype: nothing, onback: nothing }),
-  'scan-foreign': show(Scan, { foreign: true, ontype: nothing, onback: nothing }),
-  'scan-no-camera': show(Scan, { noCamera: true, ontype: nothing, onback: nothing }),
+  scan: show(Scan, { watching: nothing, ontype: nothing, onback: nothing }),
+  'scan-foreign': show(Scan, { watching: nothing, foreign: true, ontype: nothing, onback: nothing }),
+  'scan-no-camera': show(Scan, { watching: nothing, noCamera: true, ontype: nothing, onback: nothing }),
   code: { ...show(Code, { ...code, code: 'K7M4Q9T' }), focus: '#code' },
   'code-complete': show(Code, { ...code, code: 'K7M4Q9TWXD' }),
-  'code-error': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: 'ended' }),
-  'code-wrong': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: 'wrong' }),
-  'code-too-many': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: 'tooMany' }),
+  'code-error': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.refused.withdrawn }),
+  'code-wrong': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.code.wrong }),
+  'code-too-many': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: { title: sentences.code.tooMany.title, text: sentences.code.tooMany.text(15) } }),
   'user-name': show(UserName, { onname: nothing, onback: nothing }),
-  'user-name-wrong': show(UserName, { name: 'anna.keler', problem: 'wrong', onname: nothing, onback: nothing }),
+  'user-name-wrong': show(UserName, { name: 'anna.keler', problem: sentences.code.unknown, onname: nothing, onback: nothing }),
   confirm: show(Confirm, { offer, phone: 'Pixel 9, Chrome', onyes: nothing, onno: nothing }),
+  waiting: show(Waiting, { at: 'asking', onretry: nothing, onback: nothing }),
+  'waiting-unsent': show(Waiting, { at: 'finishing', problem: { is: 'offline' }, onretry: nothing }),
   'unlock-choice': show(UnlockChoice, { methods: ['pin', 'passcode', 'platform'], onchoose: nothing, onback: nothing }),
   pin: show(PinChoose, { ...pin, value: '4829' }),
   'pin-repeat': show(PinChoose, { ...pin, first: '482917', value: '48' }),
@@ -72,6 +77,8 @@ export const states: Record<string, GalleryState> = {
   list: show(KeyList, { ...list, tokens }),
   'list-waiting': show(KeyList, { ...list, tokens, waiting: 2, onreview: nothing }),
   'list-troubled': show(KeyList, { ...list, tokens: troubledTokens, ended, onnotify: nothing }),
+  'list-clock-off': show(KeyList, { ...list, tokens, clockOff: 7, onload: nothing }),
+  'server-silent': show(KeyList, { ...list, tokens, offline: { lastAt: now, server: true }, onretry: nothing }),
   offline: show(KeyList, { ...list, tokens, offline: { lastAt: now }, onretry: nothing }),
   key: show(KeyDetail, { ...key, token: token() }),
   'key-paused': show(KeyDetail, {
@@ -106,7 +113,7 @@ export const states: Record<string, GalleryState> = {
   'unlock-wrong': show(Unlock, { ...unlock, method: 'pin', triesLeft: 3 }),
   'unlock-last': show(Unlock, { ...unlock, method: 'pin', triesLeft: 1 }),
   'unlock-passcode': show(Unlock, { ...unlock, method: 'passcode', triesLeft: 3 }),
-  'unlock-platform': show(Unlock, { ...unlock, method: 'platform', onplatform: nothing }),
+  'request-called-off': ask({ outcome: { is: 'open', problem: { is: 'cancelled' } } }, { number: '482917' }),
   approved: {
     mount: (into, language) =>
       into(...pair(Approved, { request: request(language), at: now - 4000, ondone: nothing, onnotme: nothing })),
@@ -120,11 +127,10 @@ export const states: Record<string, GalleryState> = {
   cancelled: show(Results, { kind: 'cancelled', ondone: nothing }),
   'not-confirmed': show(Results, { kind: 'notConfirmed', ondone: nothing }),
   'server-error': show(Results, { kind: 'serverError', ondone: nothing }),
-  'clock-off': show(ClockOff, { minutes: 7, ondone: nothing }),
+  refused: show(Results, { kind: 'unsupported', ondone: nothing }),
   'key-ended': show(KeyEnded, { why: 'pin', domain: 'northfield.example', user: 'anna.keller', ondone: nothing }),
   'key-revoked': show(KeyEnded, { why: 'server', domain: 'northfield.example', user: 'anna.keller', ondone: nothing }),
   'keys-gone': show(Results, { kind: 'gone', ondone: nothing }),
-  'not-supported': show(Results, { kind: 'notSupported', ondone: nothing }),
 }
 
 function show<Props extends object>(component: (internals: never, props: Props) => unknown, props: NoInfer<Props>): GalleryState {
