@@ -206,8 +206,6 @@ export const de: Words = {
     byApplication: 'Das sagt die Anwendung',
     from: 'Von',
     time: 'Zeit',
-    today: (time) => `heute, ${time}`,
-    noFacts: 'Nichts weiter.',
     showAll: 'Alles zeigen',
     showLess: 'Weniger zeigen',
     number: 'Geben Sie die Zahl ein, die beim Anmelden angezeigt wird',

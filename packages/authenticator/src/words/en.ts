@@ -191,8 +191,6 @@ export const en = {
     byApplication: 'What the application says',
     from: 'From',
     time: 'Time',
-    today: (time: string) => `today, ${time}`,
-    noFacts: 'Nothing more.',
     showAll: 'Show all',
     showLess: 'Show less',
     number: 'Type the number shown where you are signing in',

@@ -47,20 +47,29 @@ export class Times {
 
   /** Today, 14:32, in German Heute, 14:32 Uhr. */
   moment(at: number, now: number): string {
+    return `${this.#capital(at, now)}, ${this.clock(at)}`
+  }
+
+  /** today, 14:32: the same in the middle of a line. */
+  momentInside(at: number, now: number): string {
     return `${this.#day(at, now)}, ${this.clock(at)}`
   }
 
   /** Today, 14:32 or Fri, 17:40: where room is short and the column says that it is a time. */
   shortMoment(at: number, now: number): string {
-    return `${this.#day(at, now)}, ${this.#format(at, { hour: '2-digit', minute: '2-digit' })}`
+    return `${this.#capital(at, now)}, ${this.#format(at, { hour: '2-digit', minute: '2-digit' })}`
+  }
+
+  #capital(at: number, now: number): string {
+    const day = this.#day(at, now)
+    return day.charAt(0).toLocaleUpperCase(this.#locale) + day.slice(1)
   }
 
   #day(at: number, now: number): string {
     const day = dayOf(at, now)
     if (day === 'this week') return this.#format(at, { weekday: 'short' })
     if (day === 'earlier') return this.#format(at, { day: 'numeric', month: 'short' })
-    const word = new Intl.RelativeTimeFormat(this.#locale, { numeric: 'auto' }).format(day === 'today' ? 0 : -1, 'day')
-    return word.charAt(0).toLocaleUpperCase(this.#locale) + word.slice(1)
+    return new Intl.RelativeTimeFormat(this.#locale, { numeric: 'auto' }).format(day === 'today' ? 0 : -1, 'day')
   }
 
   #withUhr(time: string): string {
