@@ -215,6 +215,8 @@ export interface Token {
   readonly addedAt: number
   readonly lastUsedAt: number | undefined
   readonly unlock: Unlock
+  /** how many characters the PIN or passcode has; 0 without one */
+  readonly pinLength: number
   /** characters that a new PIN or passcode needs */
   readonly minLength: number
   readonly state: TokenState

@@ -56,6 +56,11 @@ export class KeyView implements Token {
     return unlockOf(this.#now.unlock)
   }
 
+  get pinLength(): number {
+    const { unlock } = this.#now
+    return unlock?.method === 'pin' ? unlock.length : 0
+  }
+
   get minLength(): number {
     return this.#now.policy.minLength
   }
