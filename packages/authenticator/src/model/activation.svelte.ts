@@ -38,6 +38,7 @@ export class ActivationFlow implements Activation {
   #offered: { reply: BeginReply; view: Offer } | undefined
   /** the finish that may have to be sent again; with a PIN it is in memory only */
   #finish: { record: Unfinished; jws: string } | undefined
+  /** ends the pause before the next try; undefined when nothing is being sent */
   #hurry: (() => void) | undefined
 
   constructor(parts: ActivationParts) {
@@ -120,7 +121,10 @@ export class ActivationFlow implements Activation {
   }
 
   async retry(): Promise<void> {
-    this.#hurry?.()
+    if (this.#hurry) {
+      this.#hurry()
+      return
+    }
     if (this.#step.at === 'asking' && this.#step.problem && this.#attempt) return this.#begin(this.#attempt)
     if (this.#step.at === 'finishing' && this.#step.problem && this.#finish) return this.#send()
   }
@@ -262,11 +266,14 @@ export class ActivationFlow implements Activation {
       })
     }
     try {
-      await sendFinish(this.#parts.inside.client, finish.record.tid, finish.jws, { times: 1000, onLate })
+      const { client } = this.#parts.inside
+      await sendFinish(client, finish.record.tid, finish.jws, { times: Number.POSITIVE_INFINITY, onLate })
       await this.#activated(finish.record)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       await this.#refused(error, finish.record, offer)
+    } finally {
+      this.#hurry = undefined
     }
   }
 
