@@ -141,7 +141,7 @@ export class ActivationFlow implements Activation {
    * the PIN again, because a message with a PIN in it is not kept.
    */
   async resume(record: Unfinished): Promise<void> {
-    if (this.#step.at !== 'idle' || (await this.#settled(record))) return
+    if (this.#step.at !== 'idle' || (await this.#settle(record)) !== 'open') return
     const { aid, nonce, expires, jws } = record.activation
     if (expires * 1000 <= this.#parts.inside.client.clock.now()) return
     const time = Math.floor(this.#parts.inside.client.clock.now() / 1000)
@@ -276,24 +276,25 @@ export class ActivationFlow implements Activation {
       return
     }
     this.#finish = undefined
+    // An earlier finish, whose answer was lost, may have gone through all the same (§5): the keys stay until that is known.
     if (refusal.code === 'factor_required' || refusal.code === 'token_revoked')
       await this.#parts.keyring.remove(record.tid)
-    // An earlier finish, whose answer was lost, may have gone through all the same (§5): the keys stay until that is known.
-    else if (await this.#settled(record)) return
+    else if ((await this.#settle(record)) === 'active') return
     this.#step = { at: 'refused', why: 'withdrawn' }
   }
 
-  /** Asks whether the server knows the token's key already; then it is active. */
-  async #settled(record: Unfinished): Promise<boolean> {
-    try {
-      const { results } = await sync(this.#parts.inside.client, [record], { waitSeconds: 0, have: [] })
-      if (!results.some(({ kid, ok }) => ok && kid === record.tid)) return false
-    } catch (error) {
-      if (error instanceof Refusal) return false // not known now; the poll finds out
-      throw error
-    }
-    await this.#activated(record)
-    return true
+  /** Asks what the server knows of the token's key; `open` is also that it did not answer: the poll finds out. */
+  async #settle(record: Unfinished): Promise<'active' | 'ended' | 'open'> {
+    const result = await sync(this.#parts.inside.client, [record], { waitSeconds: 0, have: [] })
+      .then(({ results }) => results.find(({ kid }) => kid === record.tid))
+      .catch((error: unknown) => {
+        if (!(error instanceof Refusal)) throw error
+      })
+    if (result?.ok) await this.#activated(record)
+    if (result?.ok) return 'active'
+    if (result?.code !== 'token_revoked') return 'open'
+    await this.#parts.keyring.remove(record.tid)
+    return 'ended'
   }
 
   async #activated({ tid }: Unfinished): Promise<void> {

@@ -12,6 +12,7 @@ export class Keyring {
   #history = $state.raw<HistoryRecord[]>([])
   #loaded = $state(false)
   #evicted = $state(false)
+  #onLoad = () => {}
 
   constructor({ store, tabs, page }: { store: Store; tabs: Tabs; page: Page }) {
     this.#store = store
@@ -44,6 +45,11 @@ export class Keyring {
     return this.#records.find((record) => record.tid === tid)
   }
 
+  /** Calls back whenever the store was read again: there may be a first key, or no more. */
+  onLoad(listener: () => void): void {
+    this.#onLoad = listener
+  }
+
   async load(): Promise<void> {
     const [records, ended, history] = await Promise.all([
       this.#store.tokens(),
@@ -56,6 +62,7 @@ export class Keyring {
     if (records.length === 0 && this.#page.hadKeys && !this.#loaded) this.#evicted = true
     if (records.length > 0) this.#evicted = false
     this.#loaded = true
+    this.#onLoad()
   }
 
   /** Changes a token in the store, then here and in the other tabs. */

@@ -74,6 +74,10 @@ export class Poller implements Connection {
 
   /** Begins, with what is remembered of earlier visits. */
   start(lastConnectedAt: number | undefined): void {
+    this.#parts.keyring.onLoad(() => {
+      const isRunning = this.#run !== undefined
+      if (isRunning !== this.#parts.keyring.records.length > 0) this.#follow()
+    })
     this.#lastConnectedAt = lastConnectedAt
     this.#noteSkew()
     this.#parts.inside.tabs.tell({ kind: 'hello' })

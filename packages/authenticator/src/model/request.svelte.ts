@@ -40,7 +40,7 @@ export class PendingRequest implements SignInRequest {
   readonly #parts: RequestParts
   #outcome = $state.raw<Outcome>({ is: 'open' })
   #armed = $state(false)
-  #arming: ReturnType<typeof setTimeout> | undefined
+  #arming = new AbortController()
   /** an answer that may have arrived: only these very bytes may be sent again */
   #unsettled: { jws: string; answer: Answer } | undefined
   #hurry: (() => void) | undefined
@@ -86,11 +86,10 @@ export class PendingRequest implements SignInRequest {
   }
 
   rearm(): void {
-    clearTimeout(this.#arming)
+    this.#arming.abort()
+    this.#arming = new AbortController()
     this.#armed = false
-    this.#arming = setTimeout(() => {
-      this.#armed = true
-    }, armingMs)
+    void this.#arm(this.#arming.signal)
   }
 
   isNumber(typed: string): boolean {
@@ -149,6 +148,12 @@ export class PendingRequest implements SignInRequest {
   /** Whether it still waits for an answer, or for the fate of one. */
   get unanswered(): boolean {
     return ['open', 'sending', 'failed'].includes(this.#outcome.is)
+  }
+
+  async #arm(signal: AbortSignal): Promise<void> {
+    const { sleep } = this.#parts.inside.client.transport
+    await sleep(armingMs, signal).catch(() => {}) // begun again meanwhile
+    if (!signal.aborted) this.#armed = true
   }
 
   get #record(): TokenRecord | undefined {
