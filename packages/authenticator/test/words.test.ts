@@ -48,10 +48,7 @@ describe('times', () => {
 
 /** Where sentences stand, without what they say. */
 function shapeOf(words: object): unknown {
-  return Object.entries(words).map(([key, value]) => [
-    key,
-    typeof value === 'object' ? shapeOf(value) : typeof value,
-  ])
+  return Object.entries(words).map(([key, value]) => [key, typeof value === 'object' ? shapeOf(value) : typeof value])
 }
 
 /** Every sentence, with 2 for a number and a word for a name. */

@@ -22,7 +22,11 @@ export const en = {
   install: {
     title: 'Put Countersign on your home screen, so requests reach you.',
     button: 'Add to home screen',
-    ios: ['Tap Share in the bar of Safari.', 'Choose “Add to Home Screen”.', 'Open Countersign from there, then scan or type your code.'],
+    ios: [
+      'Tap Share in the bar of Safari.',
+      'Choose “Add to Home Screen”.',
+      'Open Countersign from there, then scan or type your code.',
+    ],
     later: 'Continue in the browser',
   },
   steps: {
@@ -141,7 +145,8 @@ export const en = {
     title: 'Allow notifications?',
     text: 'Then your phone tells you when someone signs in.',
     allow: 'Allow',
-    refused: 'Notifications are off for this site. Open Countersign when you sign in, or allow them in your phone’s settings.',
+    refused:
+      'Notifications are off for this site. Open Countersign when you sign in, or allow them in your phone’s settings.',
   },
   ready: {
     title: 'Your key is ready.',
@@ -177,7 +182,11 @@ export const en = {
       text: 'Switch on automatic time.',
     },
     outdated: { title: 'Countersign has a new version', text: 'Load it to go on.', button: 'Load' },
-    notificationsOff: { title: 'Notifications are off', text: 'Open Countersign when you sign in, or switch them on.', button: 'Switch on' },
+    notificationsOff: {
+      title: 'Notifications are off',
+      text: 'Open Countersign when you sign in, or switch them on.',
+      button: 'Switch on',
+    },
   },
   request: {
     bar: 'Sign-in request',
@@ -249,13 +258,17 @@ export const en = {
     timeUp: { title: 'Time is up', text: 'Nobody got in. Sign in again to get a new request.' },
     elsewhere: { title: 'Already answered', text: 'Already answered on another device.' },
     cancelled: { title: 'Cancelled', text: 'Nobody got in. The request was taken back where it was started.' },
-    wrongNumbers: { title: 'Denied', text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.' },
+    wrongNumbers: {
+      title: 'Denied',
+      text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.',
+    },
     notConfirmed: { title: 'Not confirmed by your server', text: 'Don’t answer. Tell your administrator.' },
     serverError: { title: 'The server didn’t answer', text: 'Nothing was approved.' },
     ended: {
       title: 'This key has ended',
       pin: 'This key has ended after too many wrong PINs. Ask your administrator for a new code.',
-      server: 'Your administrator ended it, or you have a newer one on another phone. Ask your administrator for a new code.',
+      server:
+        'Your administrator ended it, or you have a newer one on another phone. Ask your administrator for a new code.',
       activation: 'It was never completed: its code was withdrawn or has ended. Ask your administrator for a new code.',
     },
     gone: {

@@ -37,7 +37,8 @@ window.gallery = { names: Object.keys(states), keyboards, show }
 
 const asked = new URLSearchParams(location.search)
 const name = asked.get('state')
-if (name) await show(name, asked.get('language') === 'de' ? 'de' : 'en', asked.get('theme') === 'dark' ? 'dark' : 'light')
+if (name)
+  await show(name, asked.get('language') === 'de' ? 'de' : 'en', asked.get('theme') === 'dark' ? 'dark' : 'light')
 else document.getElementById('app')?.append(...window.gallery.names.map(link))
 
 function link(state: string): HTMLElement {

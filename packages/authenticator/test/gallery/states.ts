@@ -22,7 +22,20 @@ import UserName from '../../src/screens/UserName.svelte'
 import Waiting from '../../src/screens/Waiting.svelte'
 import Welcome from '../../src/screens/Welcome.svelte'
 import { en } from '../../src/words/en.ts'
-import { ended, history, longHistory, longNamed, manyAttributes, northfield, now, offer, request, token, tokens, troubledTokens } from './fixtures.ts'
+import {
+  ended,
+  history,
+  longHistory,
+  longNamed,
+  manyAttributes,
+  northfield,
+  now,
+  offer,
+  request,
+  token,
+  tokens,
+  troubledTokens,
+} from './fixtures.ts'
 
 export type Shown = 'en' | 'de'
 
@@ -49,16 +62,25 @@ export const states: Record<string, GalleryState> = {
   'install-prompt': show(InstallHint, { oninstall: nothing, onlanguage: nothing, onlater: nothing }),
   welcome: show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing }),
   'welcome-add': show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing, onback: nothing }),
-  scan: show(Scan, { watching: nothing, ontype: nothing, onback: nothing }),
-  'scan-foreign': show(Scan, { watching: nothing, foreign: true, ontype: nothing, onback: nothing }),
-  'scan-no-camera': show(Scan, { watching: nothing, noCamera: true, ontype: nothing, onback: nothing }),
+  scan: show(Scan, { watching: () => undefined, ontype: nothing, onback: nothing }),
+  'scan-foreign': show(Scan, { watching: () => undefined, foreign: true, ontype: nothing, onback: nothing }),
+  'scan-no-camera': show(Scan, { watching: () => undefined, noCamera: true, ontype: nothing, onback: nothing }),
   code: { ...show(Code, { ...code, code: 'K7M4Q9T' }), focus: '#code' },
   'code-complete': show(Code, { ...code, code: 'K7M4Q9TWXD' }),
   'code-error': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.refused.withdrawn }),
   'code-wrong': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.code.wrong }),
-  'code-too-many': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: { title: sentences.code.tooMany.title, text: sentences.code.tooMany.text(15) } }),
+  'code-too-many': show(Code, {
+    ...code,
+    code: 'K7M4Q9TWXD',
+    problem: { title: sentences.code.tooMany.title, text: sentences.code.tooMany.text(15) },
+  }),
   'user-name': show(UserName, { onname: nothing, onback: nothing }),
-  'user-name-wrong': show(UserName, { name: 'anna.keler', problem: sentences.code.unknown, onname: nothing, onback: nothing }),
+  'user-name-wrong': show(UserName, {
+    name: 'anna.keler',
+    problem: sentences.code.unknown,
+    onname: nothing,
+    onback: nothing,
+  }),
   confirm: show(Confirm, { offer, phone: 'Pixel 9, Chrome', onyes: nothing, onno: nothing }),
   waiting: show(Waiting, { at: 'asking', onretry: nothing, onback: nothing }),
   'waiting-unsent': show(Waiting, { at: 'finishing', problem: { is: 'offline' }, onretry: nothing }),
@@ -133,7 +155,10 @@ export const states: Record<string, GalleryState> = {
   'keys-gone': show(Results, { kind: 'gone', ondone: nothing }),
 }
 
-function show<Props extends object>(component: (internals: never, props: Props) => unknown, props: NoInfer<Props>): GalleryState {
+function show<Props extends object>(
+  component: (internals: never, props: Props) => unknown,
+  props: NoInfer<Props>,
+): GalleryState {
   return { mount: (into) => into(...pair(component, props)) }
 }
 
