@@ -160,17 +160,9 @@ export const de: Words = {
   ready: {
     title: 'Ihr Schlüssel ist bereit.',
     text: 'Sie können diese Seite schließen.',
-    test: 'Testanfrage senden',
   },
   list: {
     nothing: { title: 'Nichts zu beantworten', text: 'Anfragen erscheinen hier von selbst.' },
-    empty: {
-      title: 'Noch kein Schlüssel',
-      text: 'Zum Einrichten brauchen Sie den Code oder QR-Code Ihrer Organisation.',
-    },
-    waiting: (count) => (count === 1 ? 'Eine Anfrage wartet' : `${count} Anfragen warten`),
-    waitingText: 'Sehen Sie sie an, bevor die Zeit um ist.',
-    review: 'Ansehen',
     title: 'Ihre Schlüssel',
     add: 'Schlüssel hinzufügen',
     usedToday: (time) => `Benutzt heute, ${time}`,
@@ -184,7 +176,6 @@ export const de: Words = {
       unlock_required: 'Muss anders entsperrt werden. Bitten Sie um einen neuen Code.',
       unknown: 'Ihr Server kennt diesen Schlüssel nicht. Bitten Sie um einen neuen Code.',
     },
-    refresh: 'Nach Anfragen sehen',
     noServer: {
       title: 'Der Server antwortet nicht',
       text: 'Anfragen erreichen dieses Telefon gerade nicht. Ihre Schlüssel sind sicher.',
@@ -280,7 +271,7 @@ export const de: Words = {
       title: 'Die Zeit ist um',
       text: 'Niemand kam hinein. Melden Sie sich neu an, dann kommt eine neue Anfrage.',
     },
-    elsewhere: { title: 'Schon beantwortet', text: 'Schon auf einem anderen Gerät beantwortet.' },
+    elsewhere: { title: 'Schon auf einem anderen Gerät beantwortet', text: 'Hier ist nichts mehr zu tun.' },
     cancelled: {
       title: 'Abgebrochen',
       text: 'Niemand kam hinein. Die Anfrage wurde dort zurückgenommen, wo sie begann.',

@@ -151,14 +151,9 @@ export const en = {
   ready: {
     title: 'Your key is ready.',
     text: 'You can close this page now.',
-    test: 'Send me a test request',
   },
   list: {
     nothing: { title: 'Nothing to answer', text: 'Requests appear here by themselves.' },
-    empty: { title: 'No key yet', text: 'To begin, you need the code or QR code from your organization.' },
-    waiting: (count: number) => (count === 1 ? 'One request waits' : `${count} requests wait`),
-    waitingText: 'Look at it before the time is up.',
-    review: 'Review',
     title: 'Your keys',
     add: 'Add a key',
     usedToday: (time: string) => `Used today, ${time}`,
@@ -172,7 +167,6 @@ export const en = {
       unlock_required: 'Needs another way to unlock. Ask for a new code.',
       unknown: 'Your server doesn’t know this key. Ask for a new code.',
     },
-    refresh: 'Check for requests',
     noServer: {
       title: 'The server didn’t answer',
       text: 'Requests can’t reach this phone right now. Your keys are safe.',
@@ -256,7 +250,7 @@ export const en = {
       text: 'Your administrators know, and this key is paused for one hour. Someone may have got in: change your password now and call your administrator.',
     },
     timeUp: { title: 'Time is up', text: 'Nobody got in. Sign in again to get a new request.' },
-    elsewhere: { title: 'Already answered', text: 'Already answered on another device.' },
+    elsewhere: { title: 'Already answered on another device', text: 'Nothing is left to do here.' },
     cancelled: { title: 'Cancelled', text: 'Nobody got in. The request was taken back where it was started.' },
     wrongNumbers: {
       title: 'Denied',
