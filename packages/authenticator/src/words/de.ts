@@ -97,7 +97,10 @@ export const de: Words = {
       title: 'Dieser Code gilt nicht mehr',
       text: 'Jeder Code gilt einmal und nur bis zu einem Datum. Bitten Sie Ihre Administration um einen neuen.',
     },
-    too_many_keys: { title: 'Dieses Telefon ist voll', text: 'Es fasst 20 Schlüssel. Entfernen Sie einen, den Sie nicht brauchen.' },
+    too_many_keys: {
+      title: 'Dieses Telefon ist voll',
+      text: 'Es fasst 20 Schlüssel. Entfernen Sie einen, den Sie nicht brauchen.',
+    },
     unsupported: {
       title: 'Dieses Telefon kann nicht so entsperren, wie Ihre Organisation es verlangt',
       text: 'Aktualisieren Sie den Browser oder sagen Sie es Ihrer Administration.',
@@ -157,14 +160,9 @@ export const de: Words = {
   ready: {
     title: 'Ihr Schlüssel ist bereit.',
     text: 'Sie können diese Seite schließen.',
-    test: 'Testanfrage senden',
   },
   list: {
     nothing: { title: 'Nichts zu beantworten', text: 'Anfragen erscheinen hier von selbst.' },
-    empty: { title: 'Noch kein Schlüssel', text: 'Zum Einrichten brauchen Sie den Code oder QR-Code Ihrer Organisation.' },
-    waiting: (count) => (count === 1 ? 'Eine Anfrage wartet' : `${count} Anfragen warten`),
-    waitingText: 'Sehen Sie sie an, bevor die Zeit um ist.',
-    review: 'Ansehen',
     title: 'Ihre Schlüssel',
     add: 'Schlüssel hinzufügen',
     usedToday: (time) => `Benutzt heute, ${time}`,
@@ -178,7 +176,6 @@ export const de: Words = {
       unlock_required: 'Muss anders entsperrt werden. Bitten Sie um einen neuen Code.',
       unknown: 'Ihr Server kennt diesen Schlüssel nicht. Bitten Sie um einen neuen Code.',
     },
-    refresh: 'Nach Anfragen sehen',
     noServer: {
       title: 'Der Server antwortet nicht',
       text: 'Anfragen erreichen dieses Telefon gerade nicht. Ihre Schlüssel sind sicher.',
@@ -187,7 +184,11 @@ export const de: Words = {
       title: (minutes) => `Die Uhr Ihres Telefons geht ${minutes} Minuten falsch`,
       text: 'Schalten Sie die automatische Zeit ein.',
     },
-    outdated: { title: 'Es gibt eine neue Version von Countersign', text: 'Laden Sie sie, um fortzufahren.', button: 'Laden' },
+    outdated: {
+      title: 'Es gibt eine neue Version von Countersign',
+      text: 'Laden Sie sie, um fortzufahren.',
+      button: 'Laden',
+    },
     notificationsOff: {
       title: 'Mitteilungen sind aus',
       text: 'Öffnen Sie Countersign, wenn Sie sich anmelden, oder schalten Sie sie ein.',
@@ -217,10 +218,12 @@ export const de: Words = {
     numberComplete: 'Zahl vollständig. Sie können bestätigen.',
     numberWrong: 'Die Zahl stimmt nicht. Sehen Sie noch einmal auf den Anmelde-Bildschirm.',
     problems: {
-      unlock_required: 'Dieser Schlüssel kann nicht mehr bestätigen. Bitten Sie Ihre Administration um einen neuen Code.',
+      unlock_required:
+        'Dieser Schlüssel kann nicht mehr bestätigen. Bitten Sie Ihre Administration um einen neuen Code.',
       cancelled: 'Das wurde abgebrochen. Bestätigen Sie noch einmal, oder lehnen Sie ab.',
     },
-    several: (count) => `${count} Anfragen warten. Sie sehen die neueste. Nur eine gestartet? Lehnen Sie die andere ab.`,
+    several: (count) =>
+      `${count} Anfragen warten. Sie sehen die neueste. Nur eine gestartet? Lehnen Sie die andere ab.`,
     unsent: 'Ihre Antwort ist noch nicht angekommen. Lassen Sie diese Seite offen.',
     sending: 'Ihre Antwort wird gesendet…',
   },
@@ -264,8 +267,11 @@ export const de: Words = {
       title: 'Gesperrt',
       text: 'Ihre Administration weiß Bescheid, dieser Schlüssel pausiert eine Stunde. Vielleicht kam jemand hinein: Ändern Sie jetzt Ihr Passwort und rufen Sie Ihre Administration an.',
     },
-    timeUp: { title: 'Die Zeit ist um', text: 'Niemand kam hinein. Melden Sie sich neu an, dann kommt eine neue Anfrage.' },
-    elsewhere: { title: 'Schon beantwortet', text: 'Schon auf einem anderen Gerät beantwortet.' },
+    timeUp: {
+      title: 'Die Zeit ist um',
+      text: 'Niemand kam hinein. Melden Sie sich neu an, dann kommt eine neue Anfrage.',
+    },
+    elsewhere: { title: 'Schon auf einem anderen Gerät beantwortet', text: 'Hier ist nichts mehr zu tun.' },
     cancelled: {
       title: 'Abgebrochen',
       text: 'Niemand kam hinein. Die Anfrage wurde dort zurückgenommen, wo sie begann.',
@@ -281,8 +287,7 @@ export const de: Words = {
     serverError: { title: 'Der Server antwortet nicht', text: 'Nichts wurde bestätigt.' },
     ended: {
       title: 'Dieser Schlüssel gilt nicht mehr',
-      pin:
-        'Nach zu vielen falschen PINs gilt dieser Schlüssel nicht mehr. Bitten Sie Ihre Administration um einen neuen Code.',
+      pin: 'Nach zu vielen falschen PINs gilt dieser Schlüssel nicht mehr. Bitten Sie Ihre Administration um einen neuen Code.',
       server:
         'Ihre Administration hat ihn beendet, oder Sie haben einen neueren auf einem anderen Telefon. Bitten Sie Ihre Administration um einen neuen Code.',
       activation:
@@ -348,6 +353,7 @@ export const de: Words = {
     version: 'Version',
     server: 'Server',
     licence: 'Lizenz',
-    promise: 'Ihre Schlüssel verlassen dieses Telefon nie. Man kann sie nicht kopieren, nur durch einen neuen Code ersetzen.',
+    promise:
+      'Ihre Schlüssel verlassen dieses Telefon nie. Man kann sie nicht kopieren, nur durch einen neuen Code ersetzen.',
   },
 }

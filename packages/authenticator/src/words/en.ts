@@ -22,7 +22,11 @@ export const en = {
   install: {
     title: 'Put Countersign on your home screen, so requests reach you.',
     button: 'Add to home screen',
-    ios: ['Tap Share in the bar of Safari.', 'Choose “Add to Home Screen”.', 'Open Countersign from there, then scan or type your code.'],
+    ios: [
+      'Tap Share in the bar of Safari.',
+      'Choose “Add to Home Screen”.',
+      'Open Countersign from there, then scan or type your code.',
+    ],
     later: 'Continue in the browser',
   },
   steps: {
@@ -141,19 +145,15 @@ export const en = {
     title: 'Allow notifications?',
     text: 'Then your phone tells you when someone signs in.',
     allow: 'Allow',
-    refused: 'Notifications are off for this site. Open Countersign when you sign in, or allow them in your phone’s settings.',
+    refused:
+      'Notifications are off for this site. Open Countersign when you sign in, or allow them in your phone’s settings.',
   },
   ready: {
     title: 'Your key is ready.',
     text: 'You can close this page now.',
-    test: 'Send me a test request',
   },
   list: {
     nothing: { title: 'Nothing to answer', text: 'Requests appear here by themselves.' },
-    empty: { title: 'No key yet', text: 'To begin, you need the code or QR code from your organization.' },
-    waiting: (count: number) => (count === 1 ? 'One request waits' : `${count} requests wait`),
-    waitingText: 'Look at it before the time is up.',
-    review: 'Review',
     title: 'Your keys',
     add: 'Add a key',
     usedToday: (time: string) => `Used today, ${time}`,
@@ -167,7 +167,6 @@ export const en = {
       unlock_required: 'Needs another way to unlock. Ask for a new code.',
       unknown: 'Your server doesn’t know this key. Ask for a new code.',
     },
-    refresh: 'Check for requests',
     noServer: {
       title: 'The server didn’t answer',
       text: 'Requests can’t reach this phone right now. Your keys are safe.',
@@ -177,7 +176,11 @@ export const en = {
       text: 'Switch on automatic time.',
     },
     outdated: { title: 'Countersign has a new version', text: 'Load it to go on.', button: 'Load' },
-    notificationsOff: { title: 'Notifications are off', text: 'Open Countersign when you sign in, or switch them on.', button: 'Switch on' },
+    notificationsOff: {
+      title: 'Notifications are off',
+      text: 'Open Countersign when you sign in, or switch them on.',
+      button: 'Switch on',
+    },
   },
   request: {
     bar: 'Sign-in request',
@@ -247,15 +250,19 @@ export const en = {
       text: 'Your administrators know, and this key is paused for one hour. Someone may have got in: change your password now and call your administrator.',
     },
     timeUp: { title: 'Time is up', text: 'Nobody got in. Sign in again to get a new request.' },
-    elsewhere: { title: 'Already answered', text: 'Already answered on another device.' },
+    elsewhere: { title: 'Already answered on another device', text: 'Nothing is left to do here.' },
     cancelled: { title: 'Cancelled', text: 'Nobody got in. The request was taken back where it was started.' },
-    wrongNumbers: { title: 'Denied', text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.' },
+    wrongNumbers: {
+      title: 'Denied',
+      text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.',
+    },
     notConfirmed: { title: 'Not confirmed by your server', text: 'Don’t answer. Tell your administrator.' },
     serverError: { title: 'The server didn’t answer', text: 'Nothing was approved.' },
     ended: {
       title: 'This key has ended',
       pin: 'This key has ended after too many wrong PINs. Ask your administrator for a new code.',
-      server: 'Your administrator ended it, or you have a newer one on another phone. Ask your administrator for a new code.',
+      server:
+        'Your administrator ended it, or you have a newer one on another phone. Ask your administrator for a new code.',
       activation: 'It was never completed: its code was withdrawn or has ended. Ask your administrator for a new code.',
     },
     gone: {

@@ -10,9 +10,12 @@ import type {} from '../gallery/main.ts'
 const packageFolder = join(import.meta.dirname, '../..')
 
 /** Where Chromium is, if it is: COUNTERSIGN_CHROMIUM or where Linux keeps it. */
-export const chromiumPath = [process.env.COUNTERSIGN_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-)
+export const chromiumPath = [
+  process.env.COUNTERSIGN_CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path))
 
 const chromiumArgs = [
   '--headless',

@@ -114,7 +114,11 @@ const attributes = {
 /** What a hostile or careless application sends: long, many, and dressed up as ours. */
 export const manyAttributes = [
   { name: 'App', value: 'Payroll of Northfield Manufacturing and Trading, branch office north-west' },
-  { name: 'Action', value: 'Change the bank account that your salary is paid to, starting with the next month and for all of those after it, until you change it again' },
+  {
+    name: 'Action',
+    value:
+      'Change the bank account that your salary is paid to, starting with the next month and for all of those after it, until you change it again',
+  },
   { name: 'Confirmed by your server', value: '<b>Yes</b> https://evil.example/click?me=1' },
   ...Array.from({ length: 9 }, (_, index) => ({ name: `Detail ${index + 1}`, value: `Value ${index + 1}` })),
 ]

@@ -3,11 +3,11 @@
 import { flushSync, mount, unmount } from 'svelte'
 import '../../src/style/index.css'
 import { language } from '../../src/words/language.svelte.ts'
-import { type Shown, states } from './states.ts'
+import { heard, type Shown, states } from './states.ts'
 
 declare global {
   interface Window {
-    gallery: { names: string[]; keyboards: string[]; show: typeof show }
+    gallery: { names: string[]; keyboards: string[]; show: typeof show; heard: string[] }
   }
 }
 
@@ -33,11 +33,12 @@ async function show(name: string, in_: Shown, theme: 'light' | 'dark'): Promise<
 }
 
 const keyboards = Object.keys(states).filter((name) => states[name]?.keyboard)
-window.gallery = { names: Object.keys(states), keyboards, show }
+window.gallery = { names: Object.keys(states), keyboards, show, heard }
 
 const asked = new URLSearchParams(location.search)
 const name = asked.get('state')
-if (name) await show(name, asked.get('language') === 'de' ? 'de' : 'en', asked.get('theme') === 'dark' ? 'dark' : 'light')
+if (name)
+  await show(name, asked.get('language') === 'de' ? 'de' : 'en', asked.get('theme') === 'dark' ? 'dark' : 'light')
 else document.getElementById('app')?.append(...window.gallery.names.map(link))
 
 function link(state: string): HTMLElement {

@@ -21,8 +21,22 @@ import UnlockChoice from '../../src/screens/UnlockChoice.svelte'
 import UserName from '../../src/screens/UserName.svelte'
 import Waiting from '../../src/screens/Waiting.svelte'
 import Welcome from '../../src/screens/Welcome.svelte'
-import { en } from '../../src/words/en.ts'
-import { ended, history, longHistory, longNamed, manyAttributes, northfield, now, offer, request, token, tokens, troubledTokens } from './fixtures.ts'
+import { de } from '../../src/words/de.ts'
+import { en, type Words } from '../../src/words/en.ts'
+import {
+  ended,
+  history,
+  longHistory,
+  longNamed,
+  manyAttributes,
+  northfield,
+  now,
+  offer,
+  request,
+  token,
+  tokens,
+  troubledTokens,
+} from './fixtures.ts'
 
 export type Shown = 'en' | 'de'
 
@@ -34,31 +48,44 @@ export interface GalleryState {
   keyboard?: boolean
 }
 
+const dictionaries = { en, de }
 const nothing = () => {}
-/** What the server's refusals are told with; in English, wherever they stand. */
-const sentences = en
-const asked = { now, onapprove: nothing, ondeny: nothing }
+const asked = { now, onapprove: () => heard.push('approve'), ondeny: () => heard.push('deny') }
 const pin = { length: 6, adding: true, isWeak: () => false, onpin: nothing, onplatform: nothing, onback: nothing }
-const unlock = { domain: northfield, user: 'anna.keller', onsecret: nothing, onback: nothing }
+const unlock = {
+  domain: northfield,
+  user: 'anna.keller',
+  about: 'Wiki · 203.0.113.24',
+  onsecret: nothing,
+  onback: nothing,
+}
 const code = { oncode: nothing, onscan: nothing, onback: nothing }
 const list = { now, onkey: nothing, onadd: nothing, onsettings: nothing }
 const key = { now, onback: nothing, onrename: nothing, onchange: nothing, onremove: nothing }
+
+/** What was pressed that answers, for tests. */
+export const heard: string[] = []
 
 export const states: Record<string, GalleryState> = {
   install: show(InstallHint, { onlanguage: nothing, onlater: nothing }),
   'install-prompt': show(InstallHint, { oninstall: nothing, onlanguage: nothing, onlater: nothing }),
   welcome: show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing }),
   'welcome-add': show(Welcome, { onscan: nothing, ontype: nothing, onlanguage: nothing, onback: nothing }),
-  scan: show(Scan, { watching: nothing, ontype: nothing, onback: nothing }),
-  'scan-foreign': show(Scan, { watching: nothing, foreign: true, ontype: nothing, onback: nothing }),
-  'scan-no-camera': show(Scan, { watching: nothing, noCamera: true, ontype: nothing, onback: nothing }),
+  scan: show(Scan, { watching: () => undefined, ontype: nothing, onback: nothing }),
+  'scan-foreign': show(Scan, { watching: () => undefined, foreign: true, ontype: nothing, onback: nothing }),
+  'scan-no-camera': show(Scan, { watching: () => undefined, noCamera: true, ontype: nothing, onback: nothing }),
   code: { ...show(Code, { ...code, code: 'K7M4Q9T' }), focus: '#code' },
   'code-complete': show(Code, { ...code, code: 'K7M4Q9TWXD' }),
-  'code-error': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.refused.withdrawn }),
-  'code-wrong': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: sentences.code.wrong }),
-  'code-too-many': show(Code, { ...code, code: 'K7M4Q9TWXD', problem: { title: sentences.code.tooMany.title, text: sentences.code.tooMany.text(15) } }),
+  'code-error': refusedCode((words) => words.refused.withdrawn),
+  'code-wrong': refusedCode((words) => words.code.wrong),
+  'code-too-many': refusedCode(({ code: { tooMany } }) => ({ title: tooMany.title, text: tooMany.text(15) })),
   'user-name': show(UserName, { onname: nothing, onback: nothing }),
-  'user-name-wrong': show(UserName, { name: 'anna.keler', problem: sentences.code.unknown, onname: nothing, onback: nothing }),
+  'user-name-wrong': say(UserName, ({ code: { unknown } }) => ({
+    name: 'anna.keler',
+    problem: unknown,
+    onname: nothing,
+    onback: nothing,
+  })),
   confirm: show(Confirm, { offer, phone: 'Pixel 9, Chrome', onyes: nothing, onno: nothing }),
   waiting: show(Waiting, { at: 'asking', onretry: nothing, onback: nothing }),
   'waiting-unsent': show(Waiting, { at: 'finishing', problem: { is: 'offline' }, onretry: nothing }),
@@ -72,10 +99,9 @@ export const states: Record<string, GalleryState> = {
   'platform-failed': show(PlatformSetUp, { failed: true, onstart: nothing, onpin: nothing, onback: nothing }),
   notifications: show(Notifications, { onallow: nothing, onlater: nothing }),
   'notifications-refused': show(Notifications, { refused: true, onallow: nothing, onlater: nothing }),
-  ready: show(Ready, { ondone: nothing, ontest: nothing }),
+  ready: show(Ready, { ondone: nothing }),
 
   list: show(KeyList, { ...list, tokens }),
-  'list-waiting': show(KeyList, { ...list, tokens, waiting: 2, onreview: nothing }),
   'list-troubled': show(KeyList, { ...list, tokens: troubledTokens, ended, onnotify: nothing }),
   'list-clock-off': show(KeyList, { ...list, tokens, clockOff: 7, onload: nothing }),
   'server-silent': show(KeyList, { ...list, tokens, offline: { lastAt: now, server: true }, onretry: nothing }),
@@ -133,8 +159,23 @@ export const states: Record<string, GalleryState> = {
   'keys-gone': show(Results, { kind: 'gone', ondone: nothing }),
 }
 
-function show<Props extends object>(component: (internals: never, props: Props) => unknown, props: NoInfer<Props>): GalleryState {
+function show<Props extends object>(
+  component: (internals: never, props: Props) => unknown,
+  props: NoInfer<Props>,
+): GalleryState {
   return { mount: (into) => into(...pair(component, props)) }
+}
+
+/** The same with props that are words. */
+function say<Props extends object>(
+  component: (internals: never, props: Props) => unknown,
+  props: (words: Words) => NoInfer<Props>,
+): GalleryState {
+  return { mount: (into, language) => into(...pair(component, props(dictionaries[language]))) }
+}
+
+function refusedCode(problem: (words: Words) => { title: string; text: string }): GalleryState {
+  return say(Code, (words) => ({ ...code, code: 'K7M4Q9TWXD', problem: problem(words) }))
 }
 
 function ask(
