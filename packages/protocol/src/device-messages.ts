@@ -81,6 +81,8 @@ export type UnlockMethod = 'none' | 'pin' | 'platform'
 
 export interface Policy {
   unlock: UnlockMethod[]
+  /** only this kind of `pin` is taken; without it, either */
+  kind?: 'passcode'
   minLength: number
   maxAllowedRetries: number
   poll: boolean

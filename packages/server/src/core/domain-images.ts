@@ -29,6 +29,15 @@ export async function getDomainImage(app: App, actor: Actor, input: { domainId: 
 }
 
 /**
+ * The same for anybody who knows the domain's id, 160 random bits that its phones were told: the picture is what the domain
+ * shows of itself. An unknown domain has the built-in one, so nobody learns whether it exists.
+ */
+export async function showDomainImage(app: App, { domainId }: { domainId: string }): Promise<DomainImage> {
+  const row = await available(app, () => app.storage.domainImages.findByDomain(domainId))
+  return row ? { png: Buffer.from(row.png, 'base64'), hash: row.hash } : builtIn
+}
+
+/**
  * Gives the domain a picture, which is drawn anew: nothing of the upload but its pixels is kept. `api.error.badrequest` when
  * it is no PNG, or a larger one than is accepted. The picture it has already is not a change.
  */

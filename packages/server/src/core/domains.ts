@@ -116,6 +116,7 @@ export async function deleteDomain(
 export function policyOf(domain: DomainRow): Policy {
   return {
     unlock: unlockMethods(domain),
+    ...(domain.key_type === 'PASSCODE' && { kind: 'passcode' as const }),
     minLength: domain.min_length,
     maxAllowedRetries: domain.max_allowed_retries,
     poll: domain.request_polling_enabled === 1,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { apiRoutes } from './api/routes.ts'
+import { appFileRoutes } from './device/app-files.ts'
 import { deviceRoutes } from './device/routes.ts'
 import { Health } from './health.ts'
 import { startMetricsListener } from './metrics.ts'
@@ -35,7 +36,8 @@ export async function startFronts(app: App): Promise<Fronts> {
   const { apiListen, deviceListen } = app.config
   try {
     listeners.push(await startListener({ ...common, kind: 'api', listen: apiListen, routes: routesOfApi }))
-    listeners.push(await startListener({ ...common, kind: 'device', listen: deviceListen, routes: deviceRoutes }))
+    const routesOfDevices = [...deviceRoutes, ...appFileRoutes(app)]
+    listeners.push(await startListener({ ...common, kind: 'device', listen: deviceListen, routes: routesOfDevices }))
     listeners.push(...(await startMetrics(app, health)))
   } catch (error) {
     await close()

@@ -47,9 +47,11 @@ export const listeners: Record<ListenerKind, ListenerTraits> = {
       ...everywhere,
       'content-security-policy': [
         "default-src 'none'",
-        "script-src 'self'",
+        // WebAssembly, but not eval: what reads QR codes where the browser cannot
+        "script-src 'self' 'wasm-unsafe-eval'",
         "style-src 'self'",
         "img-src 'self' data:",
+        "font-src 'self'",
         "connect-src 'self'",
         "manifest-src 'self'",
         "worker-src 'self'",
@@ -58,6 +60,8 @@ export const listeners: Record<ListenerKind, ListenerTraits> = {
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
+        // Svelte's templates, and the address of the service worker
+        'trusted-types svelte-trusted-html countersign-worker',
       ].join('; '),
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',

@@ -18,6 +18,20 @@ export const domainImages = (run: Run) => ({
     return row
   },
 
+  /** Of whatever organization; by its organizations, of which there are few, since the key of the table begins with them. */
+  findByDomain: async (domainId: string): Promise<DomainImageRow | undefined> => {
+    const [row] = await run(
+      query((db) =>
+        db
+          .selectFrom('organizations')
+          .innerJoin('domain_images', 'domain_images.organization_id', 'organizations.id')
+          .selectAll('domain_images')
+          .where('domain_images.domain_id', '=', domainId),
+      ),
+    )
+    return row
+  },
+
   /** In the place of the one that the domain had. */
   put: (row: DomainImageRow) =>
     run(

@@ -25,8 +25,8 @@ import { users } from './users.ts'
 /**
  * One repository a noun. Every method takes the organization first, but for those that find out whose something is (an API
  * key by its hash, an administrator's session by its cookie's and a sign-in link by its own, a code by its index, a token by
- * its tid, an activation by its aid), what a device asks about tokens of several organizations, the sweepers, the verifier,
- * and the keys of the installation with what they encrypt.
+ * its tid, an activation by its aid), what a device asks about tokens of several organizations and the pictures that it shows,
+ * the sweepers, the verifier, and the keys of the installation with what they encrypt.
  */
 function repositories(run: Run) {
   return {

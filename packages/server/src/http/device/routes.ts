@@ -7,12 +7,14 @@ import { changeFactor, removeToken, rotateKey, setPush } from '../../core/token-
 import type { DeviceRoute } from '../route.ts'
 import { begin } from './activations.ts'
 import { readText, sender } from './body.ts'
+import { sendDomainImage } from './domain-images.ts'
 import { describeServer } from './server.ts'
 import { poll } from './sync.ts'
 
 /** Everything that an authenticator can ask (docs/specs/device-protocol.md). */
 export const deviceRoutes: DeviceRoute[] = [
   { method: 'GET', path: '/device/v1/server', handle: describeServer },
+  { method: 'GET', path: '/device/v1/domains/:domainId/image', handle: sendDomainImage },
   post('activation/begin', (app, request) => limitFailures(app, sender(request), () => begin(app, request))),
   post('sync', poll),
   signed('activation/finish', 'activate', finishActivation),

@@ -1,0 +1,297 @@
+import { readActivationCode } from '@countersign/protocol/activation-code.ts'
+import type { BeginReply, Factor } from '@countersign/protocol/device-messages.ts'
+import { readLink } from '../link.ts'
+import { begin, newToken, sendFinish, signFinish } from '../protocol/activation.ts'
+import { newPinUnlock, pinFactor, problemOf } from '../protocol/pins.ts'
+import { isCalledOff } from '../protocol/platform.ts'
+import { Refusal } from '../protocol/refusals.ts'
+import { sync, tokensMax } from '../protocol/sync.ts'
+import type { PendingFinish, TokenRecord, UnlockRecord } from '../store/records.ts'
+import type { Keyring } from './keyring.svelte.ts'
+import type { Activation, ActivationStep, Offer, Token, UnlockProblem } from './model.ts'
+import { type Attempt, malformedCode, offerView, stepAfterRefusal } from './offers.ts'
+import type { Surroundings } from './surroundings.ts'
+import { sendProblem } from './views.ts'
+
+export interface ActivationParts {
+  inside: Surroundings
+  keyring: Keyring
+  tokenView(tid: string): Token | undefined
+  /** whether the browser has promised to keep the keys */
+  onPersist(persisted: boolean): void
+  /** a token has become active */
+  onActive(record: TokenRecord): void
+}
+
+type Unfinished = TokenRecord & { activation: PendingFinish }
+
+/** From a code to a key. Nothing is stored before the unlock is chosen, and everything before finish is sent. */
+export class ActivationFlow implements Activation {
+  readonly #parts: ActivationParts
+  #step = $state.raw<ActivationStep>({ at: 'idle' })
+  #attempt: Attempt | undefined
+  #offered: { reply: BeginReply; view: Offer } | undefined
+  /** the finish that may have to be sent again; with a PIN it is in memory only */
+  #finish: { record: Unfinished; jws: string } | undefined
+  /** ends the pause before the next try; undefined when nothing is being sent */
+  #hurry: (() => void) | undefined
+
+  constructor(parts: ActivationParts) {
+    this.#parts = parts
+  }
+
+  get step(): ActivationStep {
+    return this.#step
+  }
+
+  start(): void {
+    this.#attempt = undefined
+    this.#offered = undefined
+    this.#step = { at: 'code', code: '' }
+  }
+
+  enterCode(typed: string): void {
+    if (this.#step.at !== 'code') return
+    const code = readActivationCode(typed)
+    if (!code) {
+      this.#step = { at: 'code', code: typed, problem: malformedCode(typed) }
+      return
+    }
+    this.#step = { at: 'username', code, username: '' }
+  }
+
+  readQr(text: string): boolean {
+    const link = readLink(text)
+    if (!link) return false
+    void this.open(link)
+    return true
+  }
+
+  /** Follows an activation link, scanned or opened. */
+  async open({ origin, code, secret, username }: NonNullable<ReturnType<typeof readLink>>): Promise<void> {
+    if (origin !== this.#parts.inside.client.transport.origin) {
+      this.#step = { at: 'code', code: '', problem: { is: 'other_server', origin } }
+      return
+    }
+    if (secret !== undefined) return this.#begin({ code, proof: { secret } })
+    this.#step = { at: 'username', code, username: username ?? '' }
+  }
+
+  async enterUsername(typed: string): Promise<void> {
+    if (this.#step.at !== 'username' || typed.trim() === '') return
+    return this.#begin({ code: this.#step.code, proof: { username: typed.trim() } })
+  }
+
+  async confirm(): Promise<void> {
+    if (this.#step.at !== 'confirm') return
+    const { offer } = this.#step
+    if (offer.unlock.length === 0) this.#step = { at: 'refused', why: 'unsupported' }
+    else if (offer.unlock.includes('none'))
+      await this.#choose(async () => ({ unlock: { method: 'none' }, factor: { m: 'none' } }))
+    else this.#step = { at: 'unlock', offer, busy: false }
+  }
+
+  decline(): void {
+    if (this.#step.at === 'confirm' || this.#step.at === 'unlock') this.#forget()
+  }
+
+  async choosePin(pin: string): Promise<void> {
+    const offered = this.#offered
+    if (this.#step.at !== 'unlock' || this.#step.busy || !offered) return
+    const { policy, tid } = offered.reply
+    const kind = policy.kind === 'passcode' ? 'passcode' : 'pin'
+    const problem = problemOf(pin, kind, policy)
+    if (problem) return this.#unlock(problem)
+    await this.#choose(async (old) => {
+      const unlock = await newPinUnlock(pin, kind, old?.method === 'pin' ? old : undefined)
+      return { unlock, factor: await pinFactor(pin, tid, unlock) }
+    })
+  }
+
+  async choosePlatform(): Promise<void> {
+    const offered = this.#offered
+    if (this.#step.at !== 'unlock' || this.#step.busy || !offered) return
+    const { reply } = offered
+    await this.#choose(() => this.#parts.inside.platform.register(reply))
+  }
+
+  async retry(): Promise<void> {
+    if (this.#hurry) {
+      this.#hurry()
+      return
+    }
+    if (this.#step.at === 'asking' && this.#step.problem && this.#attempt) return this.#begin(this.#attempt)
+    if (this.#step.at === 'finishing' && this.#step.problem && this.#finish) return this.#send()
+  }
+
+  back(): void {
+    const step = this.#step
+    if (step.at === 'username') this.#step = { at: 'code', code: step.code }
+    else if (step.at === 'unlock') this.#step = { at: 'confirm', offer: step.offer }
+    else if (step.at !== 'finishing') this.#forget()
+  }
+
+  done(): void {
+    if (this.#step.at === 'ready' || this.#step.at === 'refused') this.#forget()
+  }
+
+  /**
+   * Goes on with an activation whose finish had no answer before the page was left: sends the same message again, or asks for
+   * the PIN again, because a message with a PIN in it is not kept.
+   */
+  async resume(record: Unfinished): Promise<void> {
+    if (this.#step.at !== 'idle' || (await this.#settle(record)) !== 'open') return
+    const { aid, nonce, expires, jws } = record.activation
+    if (expires * 1000 <= this.#parts.inside.client.clock.now()) return
+    const time = Math.floor(this.#parts.inside.client.clock.now() / 1000)
+    await this.#offer({ ...record, aid, nonce, expires, time })
+    const offer = this.#offered?.view
+    if (!offer) return
+    if (jws === undefined) {
+      this.#step = { at: 'unlock', offer, busy: false }
+      return
+    }
+    this.#finish = { record, jws }
+    await this.#send()
+  }
+
+  async #begin(attempt: Attempt): Promise<void> {
+    this.#attempt = attempt
+    this.#step = { at: 'asking' }
+    if (this.#parts.keyring.records.length >= tokensMax) {
+      this.#step = { at: 'refused', why: 'too_many_keys' }
+      return
+    }
+    try {
+      await this.#offer(await begin(this.#parts.inside.client, attempt.code, attempt.proof))
+      if (this.#offered && this.#step.at === 'asking') this.#step = { at: 'confirm', offer: this.#offered.view }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#step = stepAfterRefusal(error, attempt)
+    }
+  }
+
+  async #offer(reply: BeginReply): Promise<void> {
+    const { client, platform } = this.#parts.inside
+    const hasPlatform = reply.policy.unlock.includes('platform') && (await platform.available())
+    this.#offered = { reply, view: offerView(reply, client.transport.origin, hasPlatform) }
+  }
+
+  #unlock(problem: UnlockProblem): void {
+    if (this.#offered) this.#step = { at: 'unlock', offer: this.#offered.view, busy: false, problem }
+  }
+
+  async #choose(make: (old?: UnlockRecord) => Promise<{ unlock: UnlockRecord; factor: Factor }>): Promise<void> {
+    const offered = this.#offered
+    if (!offered) return
+    if (offered.reply.expires * 1000 <= this.#parts.inside.client.clock.now()) return this.#again()
+    const { reply, view } = offered
+    this.#step = { at: 'unlock', offer: view, busy: true }
+    try {
+      const old = this.#parts.keyring.find(reply.tid)
+      const { unlock, factor } = await make(old?.unlock)
+      this.#step = { at: 'finishing', offer: view }
+      await this.#prepare(reply, { unlock, factor, old })
+    } catch (error) {
+      if (this.#step.at !== 'unlock') throw error
+      return this.#unlock({ is: isCalledOff(error) ? 'cancelled' : 'unavailable' })
+    }
+    await this.#send()
+  }
+
+  // The ten minutes of the offer are over: the code may be presented again.
+  async #again(): Promise<void> {
+    if (this.#attempt) await this.#begin(this.#attempt)
+    else this.#forget()
+  }
+
+  async #prepare(
+    reply: BeginReply,
+    { unlock, factor, old }: { unlock: UnlockRecord; factor: Factor; old: TokenRecord | undefined },
+  ): Promise<void> {
+    const { client, page, push } = this.#parts.inside
+    const persisted = await page.persist()
+    this.#parts.onPersist(persisted)
+    const subscription = reply.vapid && push.permission === 'granted' ? await push.subscribe(reply.vapid) : undefined
+    const { aid, nonce, expires } = reply
+    const activation = { aid, nonce, expires }
+    const fresh = old ? { ...old, unlock } : await newToken(client, reply, unlock)
+    const record: Unfinished = { ...fresh, activation, pushEndpoint: subscription?.endpoint ?? '' }
+    const own = { factor, device: page.describe(persisted), push: subscription ?? null }
+    const jws = await signFinish(client, record, own)
+    const kept = factor.m === 'pin' ? record : { ...record, activation: { ...activation, jws } }
+    await this.#parts.keyring.update(record.tid, () => kept)
+    this.#finish = { record, jws }
+  }
+
+  async #send(): Promise<void> {
+    const finish = this.#finish
+    const offer = this.#offered?.view
+    if (!finish || !offer) return
+    this.#step = { at: 'finishing', offer }
+    const onLate = (refusal: Refusal) => {
+      this.#step = { at: 'finishing', offer, problem: sendProblem(refusal) }
+      return new Promise<void>((resolve) => {
+        this.#hurry = resolve
+      })
+    }
+    try {
+      const { client } = this.#parts.inside
+      await sendFinish(client, finish.record.tid, finish.jws, { times: Number.POSITIVE_INFINITY, onLate })
+      await this.#activated(finish.record)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      await this.#refused(error, finish.record, offer)
+    } finally {
+      this.#hurry = undefined
+    }
+  }
+
+  async #refused(refusal: Refusal, record: Unfinished, offer: Offer): Promise<void> {
+    if (refusal.undecided) {
+      this.#step = { at: 'finishing', offer, problem: sendProblem(refusal) }
+      return
+    }
+    this.#finish = undefined
+    // An earlier finish, whose answer was lost, may have gone through all the same (§5): the keys stay until that is known.
+    if (refusal.code === 'factor_required' || refusal.code === 'token_revoked')
+      await this.#parts.keyring.remove(record.tid)
+    else if ((await this.#settle(record)) === 'active') return
+    this.#step = { at: 'refused', why: 'withdrawn' }
+  }
+
+  /** Asks what the server knows of the token's key; `open` is also that it did not answer: the poll finds out. */
+  async #settle(record: Unfinished): Promise<'active' | 'ended' | 'open'> {
+    const result = await sync(this.#parts.inside.client, [record], { waitSeconds: 0, have: [] })
+      .then(({ results }) => results.find(({ kid }) => kid === record.tid))
+      .catch((error: unknown) => {
+        if (!(error instanceof Refusal)) throw error
+      })
+    if (result?.ok) await this.#activated(record)
+    if (result?.ok) return 'active'
+    if (result?.code !== 'token_revoked') return 'open'
+    await this.#parts.keyring.remove(record.tid)
+    return 'ended'
+  }
+
+  async #activated({ tid }: Unfinished): Promise<void> {
+    this.#finish = undefined
+    await this.#parts.keyring.update(tid, (current) => {
+      if (!current) return undefined
+      const { activation: _, ...rest } = current
+      return { ...rest, state: 'active' }
+    })
+    const record = this.#parts.keyring.find(tid)
+    const token = this.#parts.tokenView(tid)
+    if (!record || !token) return
+    this.#attempt = undefined
+    this.#step = { at: 'ready', token }
+    this.#parts.onActive(record)
+  }
+
+  #forget(): void {
+    this.#attempt = undefined
+    this.#offered = undefined
+    this.#step = { at: 'idle' }
+  }
+}

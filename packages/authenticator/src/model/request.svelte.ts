@@ -1,0 +1,275 @@
+import type { ClosedState, DenyReason, UnlockProof } from '@countersign/protocol/device-messages.ts'
+import { approvalBinding, readNumber, sendAnswer, signApproval, signDenial } from '../protocol/answers.ts'
+import type { VerifiedChallenge } from '../protocol/challenge.ts'
+import { provePin } from '../protocol/pins.ts'
+import { isCalledOff } from '../protocol/platform.ts'
+import { Refusal } from '../protocol/refusals.ts'
+import type { HistoryRecord, TokenRecord } from '../store/records.ts'
+import type { Keyring } from './keyring.svelte.ts'
+import type { Answer, Domain, Outcome, RequestProblem, SignInRequest, Unlock } from './model.ts'
+import type { Surroundings } from './surroundings.ts'
+import type { Ticker } from './ticker.svelte.ts'
+import { domainView } from './views.ts'
+
+const armingMs = 700
+const undoMs = 600_000
+/** what the server does with a token after "This wasn't me", unless its domain says otherwise */
+const pauseMs = 3_600_000
+
+export interface RequestParts {
+  inside: Surroundings
+  keyring: Keyring
+  ticker: Ticker
+  /** something does not fit what the server knows: ask it again */
+  onMismatch(): void
+}
+
+/** One verified request, and the way of its answer. */
+export class PendingRequest implements SignInRequest {
+  readonly sid: string
+  readonly tid: string
+  readonly domain: Domain
+  readonly user: string
+  readonly ip: string | undefined
+  readonly attributes: { name: string; value: string }[]
+  readonly via: 'api' | 'radius' | 'panel'
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly numberLength: number
+  readonly #verified: VerifiedChallenge
+  readonly #parts: RequestParts
+  #outcome = $state.raw<Outcome>({ is: 'open' })
+  #armed = $state(false)
+  #arming = new AbortController()
+  /** an answer that may have arrived: only these very bytes may be sent again */
+  #unsettled: { jws: string; answer: Answer } | undefined
+  #hurry: (() => void) | undefined
+  #pinTriesLeft: number | undefined
+
+  constructor(verified: VerifiedChallenge, parts: RequestParts) {
+    const { challenge } = verified
+    this.#verified = verified
+    this.#parts = parts
+    this.sid = challenge.sid
+    this.tid = challenge.tid
+    this.domain = domainView(challenge.domain)
+    this.user = challenge.user
+    this.ip = challenge.ip
+    this.attributes = challenge.attrs.map(({ k, v }) => ({ name: k, value: v }))
+    this.via = challenge.via
+    this.createdAt = challenge.iat * 1000
+    this.expiresAt = challenge.exp * 1000
+    this.numberLength = challenge.match.type === 'enter' ? challenge.match.len : 0
+    this.rearm()
+  }
+
+  get unlock(): Unlock {
+    const { unlock } = this.#verified.challenge
+    const own = this.#record?.unlock
+    return unlock === 'pin' && own?.method === 'pin' ? own.kind : unlock
+  }
+
+  get secondsTotal(): number {
+    return Math.max(1, (this.expiresAt - this.createdAt) / 1000)
+  }
+
+  get secondsLeft(): number {
+    return Math.max(0, Math.ceil((this.expiresAt - this.#parts.ticker.now) / 1000))
+  }
+
+  get armed(): boolean {
+    return this.#armed
+  }
+
+  get outcome(): Outcome {
+    return this.#outcome
+  }
+
+  rearm(): void {
+    this.#arming.abort()
+    this.#arming = new AbortController()
+    this.#armed = false
+    void this.#arm(this.#arming.signal)
+  }
+
+  isNumber(typed: string): boolean {
+    return this.numberLength === 0 || readNumber(typed, this.numberLength) !== undefined
+  }
+
+  async approve({ number = '', pin = '' }: { number?: string; pin?: string }): Promise<void> {
+    if (!this.#armed || this.#outcome.is !== 'open') return
+    const problem = this.#missing(number, pin)
+    if (problem) return this.#open(problem)
+    const answer: Answer = { is: 'approve' }
+    this.#outcome = { is: 'sending', answer, late: false }
+    try {
+      const uv = await this.#prove(pin)
+      const num = this.numberLength > 0 ? readNumber(number, this.numberLength) : undefined
+      const proof = { ...(num !== undefined && { num }), ...(uv && { uv }) }
+      const { client } = this.#parts.inside
+      await this.#deliver(await signApproval(client, this.#signer(), this.#verified, proof), answer)
+    } catch (error) {
+      if (!isCalledOff(error)) throw error
+      this.#open({ is: 'cancelled' })
+    }
+  }
+
+  async deny(why: DenyReason): Promise<void> {
+    const { is } = this.#outcome
+    if (!(is === 'open' && this.#armed) && !(is === 'approved' && why === 'not_me')) return
+    const answer: Answer = { is: 'deny', why }
+    this.#outcome = { is: 'sending', answer, late: false }
+    const { client } = this.#parts.inside
+    await this.#deliver(await signDenial(client, this.#signer(), this.#verified, why), answer)
+  }
+
+  async retry(): Promise<void> {
+    this.#hurry?.()
+    if (this.#outcome.is !== 'failed' || !this.#unsettled) return
+    const { jws, answer } = this.#unsettled
+    this.#outcome = { is: 'sending', answer, late: false }
+    await this.#deliver(jws, answer)
+  }
+
+  /** It is over, as the server or the clock says. An answer on its way is told by its own reply. */
+  close(state: ClosedState): void {
+    const { is } = this.#outcome
+    if (is === 'sending' || (is !== 'open' && is !== 'failed')) return
+    this.#outcome = { is: 'closed', state }
+    const results = { approved: 'elsewhere', denied: 'elsewhere', cancelled: 'cancelled', expired: 'expired' } as const
+    void this.#remember(results[state])
+  }
+
+  /** Its key is gone. */
+  endWithKey(by: 'pin' | 'server'): void {
+    if (this.#outcome.is === 'open' || this.#outcome.is === 'failed') this.#outcome = { is: 'key_ended', by }
+  }
+
+  /** Whether it still waits for an answer, or for the fate of one. */
+  get unanswered(): boolean {
+    return ['open', 'sending', 'failed'].includes(this.#outcome.is)
+  }
+
+  async #arm(signal: AbortSignal): Promise<void> {
+    const { sleep } = this.#parts.inside.client.transport
+    await sleep(armingMs, signal).catch(() => {}) // begun again meanwhile
+    if (!signal.aborted) this.#armed = true
+  }
+
+  get #record(): TokenRecord | undefined {
+    return this.#parts.keyring.find(this.tid)
+  }
+
+  #signer(): TokenRecord {
+    const record = this.#record
+    if (!record) throw new Error('The key of a request is gone')
+    return record
+  }
+
+  #open(problem: RequestProblem): void {
+    this.#outcome = { is: 'open', problem }
+  }
+
+  #missing(number: string, pin: string): RequestProblem | undefined {
+    const own = this.#record?.unlock
+    const wanted = this.#verified.challenge.unlock
+    if (wanted !== 'none' && own?.method !== wanted) return { is: 'unlock_required' }
+    if (!this.isNumber(number)) return { is: 'number_missing' }
+    return wanted === 'pin' && pin === '' ? { is: 'pin_missing' } : undefined
+  }
+
+  async #prove(pin: string): Promise<UnlockProof | undefined> {
+    const { unlock } = this.#signer()
+    const binding = approvalBinding(this.#verified)
+    const wanted = this.#verified.challenge.unlock
+    if (wanted === 'pin' && unlock.method === 'pin') return provePin(pin, unlock, binding)
+    if (wanted === 'platform' && unlock.method === 'platform') {
+      return this.#parts.inside.platform.prove(unlock, binding)
+    }
+    return undefined
+  }
+
+  async #deliver(jws: string, answer: Answer): Promise<void> {
+    this.#unsettled = { jws, answer }
+    try {
+      const onLate = () => {
+        this.#outcome = { is: 'sending', answer, late: true }
+        return new Promise<void>((resolve) => {
+          this.#hurry = resolve
+        })
+      }
+      const state = await sendAnswer(this.#parts.inside.client, jws, { times: Number.POSITIVE_INFINITY, onLate })
+      this.#unsettled = undefined
+      await this.#settle(state, answer)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      if (!error.undecided) this.#unsettled = undefined
+      await this.#refused(error, answer)
+    }
+  }
+
+  async #settle(state: ClosedState, answer: Answer): Promise<void> {
+    const { keyring, inside } = this.#parts
+    const at = inside.client.clock.now()
+    if (answer.is === 'approve' && state === 'approved') {
+      this.#outcome = { is: 'approved', at, undoUntil: at + undoMs }
+      await keyring.amend(this.tid, { lastUsedAt: at })
+      return this.#remember('approved')
+    }
+    if (answer.is === 'approve' || state !== 'denied') {
+      this.#outcome = { is: 'closed', state }
+      return this.#remember(state === 'expired' || state === 'cancelled' ? state : 'elsewhere')
+    }
+    this.#outcome = { is: 'denied', at, why: answer.why }
+    const isAlarm = answer.why === 'not_me'
+    await keyring.amend(this.tid, { lastUsedAt: at, ...(isAlarm && { pausedUntil: at + pauseMs }) })
+    return this.#remember(isAlarm ? 'not_me' : 'denied')
+  }
+
+  async #refused({ code, remaining, state }: Refusal, answer: Answer): Promise<void> {
+    if (code === 'factor_failed' && remaining > 0) {
+      this.#pinTriesLeft = remaining
+      return this.#open({ is: 'wrong_pin', remaining })
+    }
+    if (code === 'factor_failed') return this.#keyEnded('pin')
+    if (code === 'token_revoked') return this.#keyEnded(this.#pinTriesLeft === 1 ? 'pin' : 'server')
+    if (code === 'number_mismatch') {
+      this.#outcome =
+        remaining > 0 ? { is: 'open', problem: { is: 'wrong_number', remaining } } : { is: 'locked', by: 'number' }
+      return remaining > 0 ? undefined : this.#remember('denied')
+    }
+    if (code === 'factor_required') {
+      this.#open({ is: 'unlock_required' })
+      return this.#parts.keyring.amend(this.tid, { unlockRequired: true })
+    }
+    if (code === 'session_closed' || code === 'unknown_session') return this.#closed(state ?? 'cancelled')
+    this.#outcome = { is: 'failed', answer }
+    this.#parts.onMismatch()
+  }
+
+  #closed(state: string): void {
+    this.#outcome = { is: 'open' }
+    const known = (['approved', 'denied', 'expired'] as const).find((word) => word === state)
+    this.close(known ?? 'cancelled')
+  }
+
+  async #keyEnded(by: 'pin' | 'server'): Promise<void> {
+    this.#outcome = { is: 'key_ended', by }
+    await this.#parts.keyring.end(this.tid, by, this.#parts.inside.client.clock.now())
+  }
+
+  async #remember(result: HistoryRecord['result']): Promise<void> {
+    const { keyring, inside } = this.#parts
+    if (!this.#record) return
+    const { sid, tid, attributes, ip } = this
+    const at = inside.client.clock.now()
+    await keyring.remember({
+      sid,
+      tid,
+      at,
+      result,
+      attributes: attributes.slice(0, 3),
+      ...(ip !== undefined && { ip }),
+    })
+  }
+}

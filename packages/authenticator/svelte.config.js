@@ -1,0 +1,2 @@
+/** Runes everywhere; no preprocessor: TypeScript in components is erased, not compiled. */
+export default { compilerOptions: { runes: true } }
