@@ -3,8 +3,8 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type Plugin } from 'vite'
 
-/** Not fetched before they are needed: what reads QR codes where the browser cannot, and pictures for the system. */
-const notAhead = /\.wasm$|reader-|^icons\/|\.map$/
+/** Not fetched before they are needed: what reads QR codes where the browser cannot, and large pictures for the system. */
+const notAhead = /\.wasm$|reader-|-512\.png$|\.map$/
 
 /**
  * Builds src/sw.ts to /sw.js, a classic script with the list of files that it keeps. Its version is a hash of them, so that it

@@ -72,12 +72,12 @@ const browsers: [pattern: RegExp, name: string][] = [
 ]
 
 /** What an administrator reads to tell one phone from another. */
-export function nameOf(userAgent: string): string {
+function nameOf(userAgent: string): string {
   const device = platforms.find(([pattern]) => pattern.test(userAgent))?.[2] ?? 'Web'
   const browser = browsers.find(([pattern]) => pattern.test(userAgent))?.[1]
   return browser ? `${device}, ${browser}` : device
 }
 
-export function platformOf(userAgent: string): string {
+function platformOf(userAgent: string): string {
   return platforms.find(([pattern]) => pattern.test(userAgent))?.[1] ?? 'web'
 }

@@ -55,12 +55,6 @@ export async function startScan(video: HTMLVideoElement, onText: (text: string) 
   return { stop }
 }
 
-/** The text of the first QR code in a picture: for a photograph or a screenshot instead of the camera. */
-export async function readPicture(picture: Blob): Promise<string | undefined> {
-  const { readBarcodes } = await loadReader()
-  return (await readBarcodes(picture, { formats: ['QRCode'], maxNumberOfSymbols: 1 }))[0]?.text
-}
-
 async function openCamera(): Promise<MediaStream> {
   if (!navigator.mediaDevices) throw new CameraError('missing', undefined)
   try {

@@ -4,6 +4,10 @@ const takeOverMs = 1_500
 /** Registers the service worker, which makes the app open without a network and shows notifications. */
 export async function registerWorker(): Promise<void> {
   if (!('serviceWorker' in navigator) || import.meta.env.DEV) return
+  // A notification was tapped while the app was open.
+  navigator.serviceWorker.addEventListener('message', ({ data }) => {
+    if (data?.kind === 'inbox') location.hash = '#/inbox'
+  })
   try {
     await navigator.serviceWorker.register(scriptUrl(workerPath), { scope: '/', updateViaCache: 'none' })
   } catch {

@@ -47,6 +47,8 @@ async function dropOldVersions(): Promise<void> {
   const names = await caches.keys()
   const old = names.filter((name) => name.startsWith('countersign-') && name !== cacheName)
   await Promise.all(old.map((name) => caches.delete(name)))
+  // The page of the very first visit is served from here on, too.
+  await self.clients.claim()
 }
 
 /** How to answer instead of the network, or undefined to leave it to that. */

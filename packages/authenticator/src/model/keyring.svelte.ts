@@ -59,8 +59,8 @@ export class Keyring {
     this.#records = records.sort((one, other) => one.addedAt - other.addedAt)
     this.#ended = ended
     this.#history = history
-    if (records.length === 0 && this.#page.hadKeys && !this.#loaded) this.#evicted = true
-    if (records.length > 0) this.#evicted = false
+    // Whoever takes the last key away says so by taking the mark away, too.
+    this.#evicted = records.length === 0 && this.#page.hadKeys
     this.#loaded = true
     this.#onLoad()
   }
@@ -106,8 +106,8 @@ export class Keyring {
   }
 
   async #changed(): Promise<void> {
+    this.#page.hadKeys = (await this.#store.tokens()).length > 0
     await this.load()
-    this.#page.hadKeys = this.#records.length > 0
     this.#tabs.tell({ kind: 'stored' })
   }
 }

@@ -41,7 +41,10 @@ export class Poller implements Connection {
 
   constructor(parts: PollerParts) {
     this.#parts = parts
-    parts.inside.page.onChange(() => this.#follow())
+    parts.inside.page.onChange(() => {
+      if (parts.inside.page.visible) void parts.keyring.load()
+      this.#follow()
+    })
     parts.inside.tabs.onMessage((message) => {
       if (message.kind === 'pending') void parts.requests.apply(message.news)
       if (message.kind === 'hello' && this.#run) this.#tellAll()
@@ -141,8 +144,10 @@ export class Poller implements Connection {
       this.#failures = 0
       await transport.sleep(pollGapMs, signal)
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      await this.#failed(error, signal)
+      if (signal.aborted) throw error
+      // Anything else is a mistake of ours, or of the browser's store: tried again all the same, or nothing would ever arrive.
+      if (!(error instanceof Refusal)) console.error(error)
+      await this.#failed(error instanceof Refusal ? error : new Refusal('strange_answer', { cause: error }), signal)
     }
   }
 

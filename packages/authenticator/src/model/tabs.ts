@@ -1,7 +1,7 @@
 import type { ClosedState } from '@countersign/protocol/device-messages.ts'
 
 /** What the tabs of this app tell each other. */
-export type TabMessage =
+type TabMessage =
   /** the store has changed: read it again */
   | { kind: 'stored' }
   /** a tab has opened and wants to know what is pending */

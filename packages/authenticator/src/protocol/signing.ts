@@ -35,7 +35,7 @@ export async function generateSignKey(): Promise<{ signKey: CryptoKey; publicKey
 }
 
 /** The members that every payload begins with (§3). */
-export function commonPayload<Op extends Operation>(clock: ServerClock, signer: Signer, op: Op): CommonPayload<Op> {
+function commonPayload<Op extends Operation>(clock: ServerClock, signer: Signer, op: Op): CommonPayload<Op> {
   const { aud, tid } = signer
   return { v: 1, op, aud, tid, iat: Math.floor(clock.now() / 1000), jti: toBase64url(randomBytes(16)) }
 }

@@ -19,31 +19,48 @@ const everything = 'all'
 
 /** The store in IndexedDB. Throws when the browser has none (private windows of some) or refuses it. */
 export async function openIdbStore(name = 'countersign'): Promise<Store> {
-  const db = await openDB<Schema>(name, 1, {
+  let opening: Promise<IDBPDatabase<Schema>> | undefined
+  // A newer version in another tab, or the user who clears the site's data, waits for this connection to go; the next use opens
+  // what is there then.
+  const release = () => {
+    void opening?.then((db) => db.close())
+    opening = undefined
+  }
+  const database = () => {
+    opening ??= open(name, release)
+    return opening
+  }
+  await database()
+  return {
+    tokens: async () => (await database()).getAll('tokens'),
+    update: async (tid, change) => update(await database(), tid, change),
+    end: async (note) => end(await database(), note),
+    ended: async () => (await database()).getAll('ended'),
+    dismissEnded: async (tid) => (await database()).delete('ended', tid),
+    history: async () => (await (await database()).getAll('history')).sort((one, other) => other.at - one.at),
+    remember: async (entry) => remember(await database(), entry),
+    facts: async () => (await (await database()).get('facts', everything)) ?? {},
+    setFacts: async (facts) => setFacts(await database(), facts),
+  }
+}
+
+function open(name: string, release: () => void): Promise<IDBPDatabase<Schema>> {
+  return openDB<Schema>(name, 1, {
     upgrade(created) {
       created.createObjectStore('tokens', { keyPath: 'tid' })
       created.createObjectStore('ended', { keyPath: 'tid' })
       created.createObjectStore('history', { keyPath: 'sid' }).createIndex('tid', ['tid', 'at'])
       created.createObjectStore('facts')
     },
-    // A newer version in another tab waits for this one to let go.
-    blocking: (_current, _blocked, event) => (event.target as unknown as IDBDatabase).close(),
+    blocking: release,
+    terminated: release,
   })
-  return {
-    tokens: () => db.getAll('tokens'),
-    update: (tid, change) => update(db, tid, change),
-    end: (note) => end(db, note),
-    ended: () => db.getAll('ended'),
-    dismissEnded: (tid) => db.delete('ended', tid),
-    history: async () => (await db.getAll('history')).sort((one, other) => other.at - one.at),
-    remember: (entry) => remember(db, entry),
-    facts: async () => (await db.get('facts', everything)) ?? {},
-    async setFacts(facts) {
-      const tx = db.transaction('facts', 'readwrite')
-      await tx.store.put({ ...(await tx.store.get(everything)), ...facts }, everything)
-      await tx.done
-    },
-  }
+}
+
+async function setFacts(db: IDBPDatabase<Schema>, facts: Partial<Facts>): Promise<void> {
+  const tx = db.transaction('facts', 'readwrite')
+  await tx.store.put({ ...(await tx.store.get(everything)), ...facts }, everything)
+  await tx.done
 }
 
 async function update(db: IDBPDatabase<Schema>, tid: string, change: Parameters<Store['update']>[1]): Promise<void> {

@@ -11,7 +11,7 @@ import { memoryStore } from './memory-store.ts'
 const { openModel } = await import('../../src/model/open-model.ts')
 
 /** What the network does to a phone. */
-export interface Network {
+interface Network {
   /** nothing gets through, and what is under way is broken off */
   down: boolean
   /** the next so many answers to these paths arrive at nobody: the server has acted on the message */

@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-const root = join(import.meta.dirname, '../packages/authenticator')
-const isInstalled = existsSync(join(import.meta.dirname, '../node_modules/vite/package.json'))
+const root = join(import.meta.dirname, '..')
+const places = [join(root, 'node_modules/vite'), join(root, '../../node_modules/vite')]
 
-if (isInstalled) {
+if (places.some((place) => existsSync(place))) {
   const { build } = await import('vite')
   await build({ root, logLevel: 'warn' })
 } else {
