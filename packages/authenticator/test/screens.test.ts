@@ -115,6 +115,8 @@ function misfits({ state, textPercent }: { state: string; textPercent: number })
   root.style.fontSize = `${textPercent}%`
   const found: string[] = []
   if (root.scrollWidth > root.clientWidth) found.push(`${state}: ${root.scrollWidth} px wide`)
+  const cut = [...document.querySelectorAll('button')].filter((button) => button.scrollWidth > button.clientWidth + 1)
+  for (const button of cut) found.push(`${state}: the words of a button are cut: ${button.textContent}`)
   const deny = [...document.querySelectorAll('button')].find((button) => button.textContent?.trim() === 'Ablehnen')
   const box = deny?.getBoundingClientRect()
   if (box && (box.bottom > innerHeight + 1 || box.top < 0)) found.push(`${state}: Deny is out of sight`)

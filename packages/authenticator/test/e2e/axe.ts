@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { AxeResults, RunOptions } from 'axe-core'
+import type { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright-core'
+
+type RunOptions = Parameters<AxeBuilder['options']>[0]
+type AxeResults = Awaited<ReturnType<AxeBuilder['analyze']>>
 
 /** WCAG 2.2 up to AA and what axe calls good practice. */
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 /** Answers are read in a hurry: these are AAA. */
 const answerScreens = /^(request|deny|denied|unlock|approved|wrong|time-up|elsewhere|cancelled|not-confirmed)/
 /** Read once into a page and run for each screen: an AxeBuilder would read half a megabyte again each time. */
-const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const builder = createRequire(import.meta.url).resolve('@axe-core/playwright')
+const source = readFileSync(createRequire(builder).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** What axe finds on a page, and what leaves it sideways; a sentence each. */
 export async function findings(page: Page, state: string): Promise<string[]> {
