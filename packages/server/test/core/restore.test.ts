@@ -202,7 +202,9 @@ async function firstVersion(database: TestDatabase): Promise<string> {
   const engine = openEngine({ data: database.data, database: database.url, busyWaitMs: 5_000, onError() {} })
   await engine.unit(({ run }) => migrateInUnit(engine.dialect, run, 1))
   await engine.close()
-  for (const { id, purpose, kek_id, wrapped } of (['root', 'fields'] as const).map((purpose) => newDataKey(keyring, purpose, 1))) {
+  for (const { id, purpose, kek_id, wrapped } of (['root', 'fields'] as const).map((purpose) =>
+    newDataKey(keyring, purpose, 1),
+  )) {
     await sql(database, 'insert into data_keys values (?, ?, ?, ?, 1) returning id', id, purpose, kek_id, wrapped)
   }
   await sql(database, `insert into organizations values ('o', 'Old', 1) returning id`)
