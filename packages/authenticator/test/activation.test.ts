@@ -112,7 +112,7 @@ onSqlite((engine) => {
   it('settles by itself, after the page was closed, what a lost reply has left open', async () => {
     await toConfirm(server.acme.pinDomainId)
     await phone.model.activation.confirm()
-    Object.assign(phone.network, { loseReplies: 10_000, losing: /finish/ })
+    Object.assign(phone.network, { loseReplies: 10_000, losing: /finish|sync/ })
     void phone.model.activation.choosePin('482913')
     await until(
       () => step().at === 'finishing' && phone.network.sent.filter(({ path }) => /finish/.test(path)).length > 1,
@@ -133,7 +133,7 @@ onSqlite((engine) => {
     await phone.model.activation.confirm()
     phone.network.down = true
     void phone.model.activation.choosePin('482913')
-    await until(() => step().at === 'finishing')
+    await until(() => phone.network.sent.some(({ path }) => path === '/activation/finish'))
     await phone.reopen()
     phone.network.down = false
     await phone.reopen()

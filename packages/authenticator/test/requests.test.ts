@@ -186,8 +186,11 @@ onSqlite((engine) => {
     const tab = await phone.secondTab()
     const twin = await until(() => tab.requests.all.find((other) => other.sid === sid))
     await until(() => twin.armed)
+    await until(() => tab.connection.state === 'online')
     await twin.deny('mistake')
     await until(() => request.outcome.is === 'closed')
+    phone.network.down = true
+    await until(() => tab.connection.state === 'offline')
   })
 
   it('corrects its clock from the server, and says how far it is off', async () => {

@@ -1,16 +1,17 @@
 import { readActivationCode } from '@countersign/protocol/activation-code.ts'
 import type { BeginReply, Factor } from '@countersign/protocol/device-messages.ts'
 import { readLink } from '../link.ts'
-import { begin, type CodeProof, newToken, sendFinish, signFinish } from '../protocol/activation.ts'
+import { begin, newToken, sendFinish, signFinish } from '../protocol/activation.ts'
 import { newPinUnlock, pinFactor, problemOf } from '../protocol/pins.ts'
 import { isCalledOff } from '../protocol/platform.ts'
 import { Refusal } from '../protocol/refusals.ts'
 import { sync, tokensMax } from '../protocol/sync.ts'
 import type { PendingFinish, TokenRecord, UnlockRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
-import type { Activation, ActivationStep, CodeProblem, Offer, Token, Unlock, UnlockProblem } from './model.ts'
+import type { Activation, ActivationStep, Offer, Token, UnlockProblem } from './model.ts'
+import { type Attempt, malformedCode, offerView, stepAfterRefusal } from './offers.ts'
 import type { Surroundings } from './surroundings.ts'
-import { domainView, sendProblem } from './views.ts'
+import { sendProblem } from './views.ts'
 
 export interface ActivationParts {
   inside: Surroundings
@@ -20,12 +21,6 @@ export interface ActivationParts {
   onPersist(persisted: boolean): void
   /** a token has become active */
   onActive(record: TokenRecord): void
-}
-
-/** What was presented, as long as it may have to be presented again. */
-interface Attempt {
-  code: string
-  proof: CodeProof
 }
 
 type Unfinished = TokenRecord & { activation: PendingFinish }
@@ -38,6 +33,7 @@ export class ActivationFlow implements Activation {
   #offered: { reply: BeginReply; view: Offer } | undefined
   /** the finish that may have to be sent again; with a PIN it is in memory only */
   #finish: { record: Unfinished; jws: string } | undefined
+  /** ends the pause before the next try; undefined when nothing is being sent */
   #hurry: (() => void) | undefined
 
   constructor(parts: ActivationParts) {
@@ -58,7 +54,7 @@ export class ActivationFlow implements Activation {
     if (this.#step.at !== 'code') return
     const code = readActivationCode(typed)
     if (!code) {
-      this.#step = { at: 'code', code: typed, problem: malformed(typed) }
+      this.#step = { at: 'code', code: typed, problem: malformedCode(typed) }
       return
     }
     this.#step = { at: 'username', code, username: '' }
@@ -120,7 +116,10 @@ export class ActivationFlow implements Activation {
   }
 
   async retry(): Promise<void> {
-    this.#hurry?.()
+    if (this.#hurry) {
+      this.#hurry()
+      return
+    }
     if (this.#step.at === 'asking' && this.#step.problem && this.#attempt) return this.#begin(this.#attempt)
     if (this.#step.at === 'finishing' && this.#step.problem && this.#finish) return this.#send()
   }
@@ -168,39 +167,14 @@ export class ActivationFlow implements Activation {
       if (this.#offered && this.#step.at === 'asking') this.#step = { at: 'confirm', offer: this.#offered.view }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      this.#step = this.#afterRefusal(error, attempt)
+      this.#step = stepAfterRefusal(error, attempt)
     }
-  }
-
-  #afterRefusal(refusal: Refusal, { code, proof }: Attempt): ActivationStep {
-    if (refusal.code === 'activation_failed' || refusal.code === 'malformed') {
-      const problem: CodeProblem = { is: 'unknown' }
-      if ('username' in proof) return { at: 'username', code, username: proof.username, problem }
-      return { at: 'code', code, problem }
-    }
-    if (refusal.code === 'rate_limited') {
-      const problem: CodeProblem = { is: 'too_many_tries', waitSeconds: Math.ceil(refusal.retryAfterSeconds ?? 60) }
-      return { at: 'code', code, problem }
-    }
-    if (refusal.code === 'other_server') return { at: 'refused', why: 'other_server' }
-    if (refusal.code === 'unsupported_version') return { at: 'refused', why: 'unsupported' }
-    return { at: 'asking', problem: sendProblem(refusal) }
   }
 
   async #offer(reply: BeginReply): Promise<void> {
     const { client, platform } = this.#parts.inside
     const hasPlatform = reply.policy.unlock.includes('platform') && (await platform.available())
-    const unlock = reply.policy.unlock.flatMap((method): Unlock[] => {
-      if (method === 'platform') return hasPlatform ? ['platform'] : []
-      return [method === 'pin' ? (reply.policy.kind ?? 'pin') : method]
-    })
-    const { server, domain, user, policy, expires } = reply
-    const view: Offer = {
-      server: { name: server.name, origin: client.transport.origin },
-      domain: domainView(domain),
-      ...{ user, unlock, minLength: policy.minLength, expiresAt: expires * 1000 },
-    }
-    this.#offered = { reply, view }
+    this.#offered = { reply, view: offerView(reply, client.transport.origin, hasPlatform) }
   }
 
   #unlock(problem: UnlockProblem): void {
@@ -262,11 +236,14 @@ export class ActivationFlow implements Activation {
       })
     }
     try {
-      await sendFinish(this.#parts.inside.client, finish.record.tid, finish.jws, { times: 1000, onLate })
+      const { client } = this.#parts.inside
+      await sendFinish(client, finish.record.tid, finish.jws, { times: Number.POSITIVE_INFINITY, onLate })
       await this.#activated(finish.record)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       await this.#refused(error, finish.record, offer)
+    } finally {
+      this.#hurry = undefined
     }
   }
 
@@ -317,9 +294,4 @@ export class ActivationFlow implements Activation {
     this.#offered = undefined
     this.#step = { at: 'idle' }
   }
-}
-
-function malformed(typed: string): CodeProblem {
-  const character = [...typed].find((letter) => !/[0-9a-z\s-]/i.test(letter) || /u/i.test(letter))
-  return { is: 'malformed', ...(character !== undefined && { character }) }
 }

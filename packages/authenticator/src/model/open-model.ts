@@ -43,6 +43,12 @@ export async function openModel(
     onActive: () => connection.retryNow(),
   })
   const expiry = setInterval(() => requests.expire(inside.client.clock.now()), 1_000)
+  // What waits to be sent again goes out as soon as there is a network.
+  inside.page.onChange(() => {
+    if (!inside.page.online) return
+    for (const request of requests.open) if (request.outcome.is === 'sending') void request.retry()
+    if (activation.step.at === 'finishing') void activation.retry()
+  })
   ticker.start()
   await keyring.load()
   notifications.start({ declined: facts.notificationsDeclined ?? false, vapid: facts.serverVapid })

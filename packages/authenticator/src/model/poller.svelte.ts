@@ -8,6 +8,7 @@ import type { Keyring } from './keyring.svelte.ts'
 import type { Connection } from './model.ts'
 import type { RequestList } from './requests.svelte.ts'
 import type { Surroundings } from './surroundings.ts'
+import type { ConnectionState } from './tabs.ts'
 import type { Ticker } from './ticker.svelte.ts'
 
 const waitSeconds = 25
@@ -37,6 +38,10 @@ export class Poller implements Connection {
   #run: AbortController | undefined
   #poll = new AbortController()
   #failures = 0
+  /** this is the tab that polls */
+  #leads = false
+  /** the tokens that the open poll is about */
+  #polled = ''
   #described = false
 
   constructor(parts: PollerParts) {
@@ -47,7 +52,8 @@ export class Poller implements Connection {
     })
     parts.inside.tabs.onMessage((message) => {
       if (message.kind === 'pending') void parts.requests.apply(message.news)
-      if (message.kind === 'hello' && this.#run) this.#tellAll()
+      if (message.kind === 'connection' && !this.#leads) this.#show(message.state)
+      if (message.kind === 'hello' && this.#leads) this.#tellAll()
     })
   }
 
@@ -80,6 +86,8 @@ export class Poller implements Connection {
     this.#parts.keyring.onLoad(() => {
       const isRunning = this.#run !== undefined
       if (isRunning !== this.#parts.keyring.records.length > 0) this.#follow()
+      // Another tab has added a key or taken one away.
+      else if (this.#leads && this.#polled !== this.#tids) this.#poll.abort()
     })
     this.#lastConnectedAt = lastConnectedAt
     this.#noteSkew()
@@ -126,14 +134,16 @@ export class Poller implements Connection {
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
+    this.#leads = true
     while (!signal.aborted) {
       this.#poll = new AbortController()
       const either = AbortSignal.any([signal, this.#poll.signal])
       await this.#once(either).catch((error: unknown) => {
         if (!either.aborted) throw error
       })
-      if (this.#parts.keyring.records.length === 0) return this.stop()
+      if (this.#parts.keyring.records.length === 0) this.stop()
     }
+    this.#leads = false
   }
 
   async #once(signal: AbortSignal): Promise<void> {
@@ -165,6 +175,7 @@ export class Poller implements Connection {
     const { inside, keyring, requests, ticker } = this.#parts
     const tokens = keyring.records.slice(0, tokensMax)
     if (tokens.length === 0) return
+    this.#polled = this.#tids
     // The first answer comes at once: only then is it known that there is a connection.
     const wait = this.#state === 'online' ? waitSeconds : 0
     const reply = await sync(inside.client, tokens, { waitSeconds: wait, have: requests.have, signal })
@@ -222,6 +233,7 @@ export class Poller implements Connection {
     this.#nextTryAt = undefined
     this.#lastConnectedAt = client.clock.now()
     this.#noteSkew()
+    this.#tellConnection()
     await store.setFacts({ lastConnectedAt: this.#lastConnectedAt, clockOffsetMs: client.clock.offsetMs })
   }
 
@@ -231,6 +243,7 @@ export class Poller implements Connection {
     this.#state = refusal.code === 'no_answer' ? 'offline' : 'server'
     const pause = pauseMs(client.transport, this.#failures++, refusal.retryAfterSeconds)
     this.#nextTryAt = client.clock.now() + pause
+    this.#tellConnection()
     await client.transport.sleep(pause, signal)
     this.#nextTryAt = undefined
   }
@@ -239,10 +252,26 @@ export class Poller implements Connection {
     this.#skewMinutes = Math.round(-this.#parts.inside.client.clock.offsetMs / minuteMs)
   }
 
+  get #tids(): string {
+    return this.#parts.keyring.records.map(({ tid }) => tid).join()
+  }
+
+  #show({ state, lastConnectedAt, nextTryAt }: ConnectionState): void {
+    this.#state = this.#run ? state : 'idle'
+    this.#lastConnectedAt = lastConnectedAt
+    this.#nextTryAt = nextTryAt
+  }
+
+  #tellConnection(): void {
+    const { state, lastConnectedAt, nextTryAt } = this
+    this.#parts.inside.tabs.tell({ kind: 'connection', state: { state, lastConnectedAt, nextTryAt } })
+  }
+
   #tellAll(): void {
     const { inside, requests, keyring } = this.#parts
     const time = Math.floor(inside.client.clock.now() / 1000)
     const tids = keyring.records.map(({ tid }) => tid)
     inside.tabs.tell({ kind: 'pending', news: { time, tids, entries: requests.entries(), closed: [] } })
+    this.#tellConnection()
   }
 }

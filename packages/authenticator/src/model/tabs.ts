@@ -1,4 +1,5 @@
 import type { ClosedState } from '@countersign/protocol/device-messages.ts'
+import type { Connection } from './model.ts'
 
 /** What the tabs of this app tell each other. */
 type TabMessage =
@@ -8,6 +9,11 @@ type TabMessage =
   | { kind: 'hello' }
   /** what the polling tab knows */
   | { kind: 'pending'; news: PendingNews }
+  /** how it fares with the network */
+  | { kind: 'connection'; state: ConnectionState }
+
+/** What tabs that do not poll show of the connection. */
+export type ConnectionState = Pick<Connection, 'state' | 'lastConnectedAt' | 'nextTryAt'>
 
 /** What the server says is pending, for some tokens. */
 export interface PendingNews {

@@ -107,7 +107,10 @@ export class KeyView implements Token {
       if (error instanceof Refusal) return { is: 'not_sent', problem: sendProblem(error) }
       throw error
     }
-    await this.#parts.keyring.remove(this.tid)
+    const { keyring, inside } = this.#parts
+    await keyring.remove(this.tid)
+    // Nobody is left to be notified for.
+    if (keyring.records.length === 0) await inside.push.unsubscribe()
     return { is: 'done' }
   }
 
