@@ -13,7 +13,6 @@ export const de: Words = {
     settings: 'Einstellungen',
     tryAgain: 'Erneut versuchen',
     wait: 'Einen Moment…',
-    noImage: 'Kein Bild hinterlegt',
   },
   welcome: {
     title: ['Ihr Passwort fragt.', 'Ihr Telefon antwortet.'],

@@ -11,7 +11,6 @@ export const en = {
     settings: 'Settings',
     tryAgain: 'Try again',
     wait: 'One moment…',
-    noImage: 'No image set',
   },
   welcome: {
     title: ['Your password asks.', 'Your phone answers.'],
