@@ -13,7 +13,6 @@ export const de: Words = {
     settings: 'Einstellungen',
     tryAgain: 'Erneut versuchen',
     wait: 'Einen Moment…',
-    noImage: 'Kein Bild hinterlegt',
   },
   welcome: {
     title: ['Ihr Passwort fragt.', 'Ihr Telefon antwortet.'],
@@ -53,10 +52,6 @@ export const de: Words = {
     noU: 'In einem Code kommt kein U vor. Vielleicht ist es ein V.',
     incomplete: 'Geben Sie zuerst alle 10 Zeichen ein.',
     wrong: { title: 'Diesen Code kennen wir nicht', text: 'Prüfen Sie jedes Zeichen.' },
-    ended: {
-      title: 'Dieser Code gilt nicht mehr',
-      text: 'Jeder Code gilt einmal und nur bis zu einem Datum. Bitten Sie Ihre Administration um einen neuen.',
-    },
     unknown: {
       title: 'Diesen Code kennen wir nicht',
       text: 'Prüfen Sie jedes Zeichen und Ihren Benutzernamen. Ein Code gilt einmal und nur bis zu einem Datum.',

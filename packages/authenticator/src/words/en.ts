@@ -11,7 +11,6 @@ export const en = {
     settings: 'Settings',
     tryAgain: 'Try again',
     wait: 'One moment…',
-    noImage: 'No image set',
   },
   welcome: {
     title: ['Your password asks.', 'Your phone answers.'],
@@ -51,10 +50,6 @@ export const en = {
     noU: 'There is no U in a code. It may be a V.',
     incomplete: 'Type all 10 characters first.',
     wrong: { title: 'We don’t know this code', text: 'Check each character.' },
-    ended: {
-      title: 'This code is no longer valid',
-      text: 'Each code works once and ends on a set date. Ask your administrator for a new one.',
-    },
     unknown: {
       title: 'We don’t know this code',
       text: 'Check each character and your user name. A code works once and ends on a set date.',
