@@ -29,7 +29,10 @@ const files = (paths.length > 0 ? paths : ['packages/*/test'])
   .flatMap(testFiles)
   .filter((file) => !args.includes('--fast') || isFast(file))
 if (files.length === 0) fail('No test file is left to run.')
-if (!files.every(isFast)) installSystemPackages()
+installSystemPackages([
+  ...(files.every(isFast) ? [] : (['oathtool'] as const)),
+  ...(files.some((file) => file.includes('/authenticator/')) ? (['chromium'] as const) : []),
+])
 if (!args.includes('--fast') && files.some((file) => file.endsWith('sdk/test/package.test.ts')))
   process.env.PATH = pathWithRuntimes()
 process.exit(await runTests())

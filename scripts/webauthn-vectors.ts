@@ -1,5 +1,5 @@
 // node scripts/webauthn-vectors.ts [--force]: writes docs/specs/vectors/webauthn.json, registrations and assertions as a real
-// browser makes them. Needs a Chromium, at CHROMIUM or /usr/bin/chromium, whose virtual authenticator stands in for a finger.
+// browser makes them. Needs a Chromium, at COUNTERSIGN_TEST_CHROMIUM or /usr/bin/chromium, whose virtual authenticator stands in for a finger.
 //
 // Credentials and signatures are different each time, so the file is written once and from then on only verified, by the
 // server's tests. Format it afterwards (npm run format).
@@ -47,7 +47,7 @@ else {
 
 async function vectors(): Promise<object> {
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.COUNTERSIGN_TEST_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
   })
   try {

@@ -4,11 +4,9 @@ import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { chromiumPath } from './e2e/gallery.ts'
 import { type Browser, openBrowser } from './support/browser.ts'
+import { skipWithoutChromium as skip } from './support/chromium.ts'
 import { askFor, codeFor } from './support/phone.ts'
-
-const skip = chromiumPath === undefined && !process.env.CI ? 'no Chromium' : false
 
 describe('a person with a phone', { skip }, () => {
   onSqlite((engine) => {

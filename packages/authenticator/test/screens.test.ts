@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { findings } from './e2e/axe.ts'
-import { chromiumPath, type Gallery, type GalleryPage, type Size, startGallery } from './e2e/gallery.ts'
+import { type Gallery, type GalleryPage, type Size, startGallery } from './e2e/gallery.ts'
+import { skipWithoutChromium as skip } from './support/chromium.ts'
 
-const missing = 'no Chromium: install one, or name it in COUNTERSIGN_CHROMIUM'
-const skip = chromiumPath === undefined && !process.env.CI ? missing : false
 const phone: Size = { width: 390, height: 844 }
 
 describe('the screens', { skip }, () => {
@@ -14,7 +13,6 @@ describe('the screens', { skip }, () => {
   let opened: GalleryPage
 
   before(async () => {
-    assert.ok(chromiumPath, missing)
     gallery = await startGallery()
     opened = await gallery.open(phone)
   })

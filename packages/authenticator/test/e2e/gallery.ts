@@ -1,32 +1,14 @@
 // The gallery in a browser, for pictures and for axe.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { createServer } from 'vite'
 import type {} from '../gallery/main.ts'
+import { chromiumArgs, chromiumPath } from '../support/chromium.ts'
 
 const packageFolder = join(import.meta.dirname, '../..')
-
-/** Where Chromium is, if it is: COUNTERSIGN_CHROMIUM or where Linux keeps it. */
-export const chromiumPath = [
-  process.env.COUNTERSIGN_CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
-
-const chromiumArgs = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 export interface Size {
   width: number

@@ -3,12 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
-
-const executablePath = process.env.COUNTERSIGN_TEST_CHROMIUM ?? '/usr/bin/chromium'
-const args = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-]
+import { chromiumArgs as args, chromiumPath as executablePath } from './chromium.ts'
 
 /** A browser with an empty profile. */
 export interface Browser {
