@@ -267,6 +267,7 @@ export interface SignInLink {
 export type Permission =
   | 'ping'
   | `organization:${'read' | 'write'}`
+  | 'settings:write'
   | `domains:${'read' | 'write'}`
   | `users:${'read' | 'write'}`
   | 'members:write'

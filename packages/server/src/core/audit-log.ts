@@ -90,7 +90,7 @@ export interface AuditExport extends AsyncIterable<LoggedEvent[]> {
 
 /**
  * All events of a time that were written when it was asked for, the oldest first, read as they are taken: no more than one
- * batch is held. That they were read is recorded before the first is given. `api.error.toomanyrequests` while two others of
+ * batch is held. That they were read is recorded before the first is given, and is among them. `api.error.toomanyrequests` while two others of
  * the actor have not ended in this process.
  */
 export async function exportAuditEvents(
@@ -101,7 +101,6 @@ export async function exportAuditEvents(
   requirePermission(actor, 'audit:read')
   const { organizationId } = actor
   const { since, ...read } = readTimes(input)
-  const until = Math.min(read.until ?? Number.MAX_SAFE_INTEGER, app.now() + 1)
   const end = app.limits.exports.take(`${actor.kind} ${actor.id}`)
   if (!end) throw tooManyExports()
   try {
@@ -112,6 +111,7 @@ export async function exportAuditEvents(
     end()
     throw error
   }
+  const until = Math.min(read.until ?? Number.MAX_SAFE_INTEGER, app.now() + 1)
   const stretch = { until, ...(since !== undefined && { since }) }
   return { [Symbol.asyncIterator]: () => batches(app, organizationId, stretch), end }
 }
