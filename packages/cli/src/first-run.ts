@@ -38,6 +38,7 @@ function tour({ apiUrl, deviceUrl, apiKey, domainId, userId }: Seed): string[] {
     '',
     '2. Activate it, with that code in the place of CODE. This terminal is now her authenticator:',
     `   bin/countersign device activate --server ${deviceUrl} --code CODE --username jane --store jane.json`,
+    `   Or open ${deviceUrl} in a browser, type the code there, and leave out the next step.`,
     '',
     '3. Let her answer the next request:',
     '   bin/countersign device watch --store jane.json --answer ask --once',
