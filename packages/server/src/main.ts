@@ -232,10 +232,11 @@ function webPushFor({ pushContact, pushHosts, deviceUrl }: Config, network: Netw
     : openWebPush({ contact: pushContact, hosts: pushHosts, deviceUrl, network })
 }
 
-/** Whoever wonders why a phone stays silent looks here first. */
-function tellOfPushes({ config: { pushContact }, log }: App): void {
+/** Whoever wonders why a phone stays silent looks here first; nobody does on the first try on the own machine. */
+function tellOfPushes({ config: { pushContact, deviceUrl }, log }: App): void {
   if (pushContact !== undefined) log.info({ pushContact }, 'requests are pushed to authenticators')
-  else log.info('no pushes: authenticators hear of requests while they are open; see COUNTERSIGN_PUSH_CONTACT')
+  else if (deviceUrl.startsWith('https:'))
+    log.info('no pushes: authenticators hear of requests while they are open; see COUNTERSIGN_PUSH_CONTACT')
 }
 
 /** A wait that keeps no process alive. */
