@@ -90,7 +90,7 @@ onEveryEngine((engine) => {
       assert.equal(headers['content-type'], 'application/json')
       assert.match(
         headers['content-security-policy'] ?? '',
-        /^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'; require-trusted-types-for 'script'$/,
+        /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; .*frame-ancestors 'none'; require-trusted-types-for 'script';/,
       )
       assert.equal(headers['referrer-policy'], 'no-referrer')
       assert.equal(headers['cross-origin-opener-policy'], 'same-origin')
