@@ -15,6 +15,8 @@ const waitSeconds = 25
 /** a server that answers polls at once, again and again, is not asked more often than this */
 const pollGapMs = 250
 const minuteMs = 60_000
+/** A key that the server does not take is not asked about for so long: its refusals would end every poll at once. */
+const restMs = { activating: 5_000, other: minuteMs }
 
 export interface PollerParts {
   inside: Surroundings
@@ -43,6 +45,8 @@ export class Poller implements Connection {
   /** the tokens that the open poll is about */
   #polled = ''
   #described = false
+  /** until when refused keys are left out, by tid */
+  readonly #resting = new Map<string, number>()
 
   constructor(parts: PollerParts) {
     this.#parts = parts
@@ -106,6 +110,7 @@ export class Poller implements Connection {
   /** Asks at once, also when a poll is open: there may be a new token, or something does not fit. */
   retryNow(): void {
     this.#failures = 0
+    this.#resting.clear()
     if (this.#run) this.#poll.abort()
     else this.#follow()
   }
@@ -173,8 +178,10 @@ export class Poller implements Connection {
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { inside, keyring, requests, ticker } = this.#parts
-    const tokens = keyring.records.slice(0, tokensMax)
-    if (tokens.length === 0) return
+    const now = inside.client.clock.now()
+    const awake = keyring.records.filter(({ tid }) => (this.#resting.get(tid) ?? 0) <= now)
+    const tokens = awake.slice(0, tokensMax)
+    if (tokens.length === 0) return inside.client.transport.sleep(restMs.activating, signal)
     this.#polled = this.#tids
     // The first answer comes at once: only then is it known that there is a connection.
     const wait = this.#state === 'online' ? waitSeconds : 0
@@ -198,7 +205,11 @@ export class Poller implements Connection {
     const record = keyring.find(result.kid)
     if (!record) return
     const now = inside.client.clock.now()
-    if (result.ok) return this.#noteGood(record, result)
+    if (result.ok) {
+      this.#resting.delete(record.tid)
+      return this.#noteGood(record, result)
+    }
+    this.#resting.set(record.tid, now + (record.state === 'activating' ? restMs.activating : restMs.other))
     if (result.code === 'token_revoked') {
       requests.endToken(record.tid, 'server')
       return keyring.end(record.tid, record.state === 'activating' ? 'activation' : 'server', now)

@@ -69,7 +69,8 @@ export class RequestList implements Requests {
 
   /** Takes in what is pending and what is over. */
   apply(news: PendingNews): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(news))
+    // What went wrong with the news before this must not keep the next from being shown.
+    this.#applying = this.#applying.catch(() => {}).then(() => this.#apply(news))
     return this.#applying
   }
 

@@ -33,6 +33,7 @@ export async function getDomainImage(app: App, actor: Actor, input: { domainId: 
  * shows of itself. An unknown domain has the built-in one, so nobody learns whether it exists.
  */
 export async function showDomainImage(app: App, { domainId }: { domainId: string }): Promise<DomainImage> {
+  if (!/^[0-9a-f]{40}$/.test(domainId)) return builtIn
   const row = await available(app, () => app.storage.domainImages.findByDomain(domainId))
   return row ? { png: Buffer.from(row.png, 'base64'), hash: row.hash } : builtIn
 }

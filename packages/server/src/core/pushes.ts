@@ -102,9 +102,11 @@ class Delivery {
 
   async #send(): Promise<PushResult | Outcome> {
     const app = this.#app
-    const message = await this.#message()
-    if (!message) return 'unsendable'
     const result = await app.pushes.send(async (signal) => {
+      // It may have waited long for a connection.
+      if (this.#planned.expiresAt <= app.now()) return 'unneeded'
+      const message = await this.#message()
+      if (!message) return 'unsendable'
       const began = performance.now()
       const result = await this.#webPush.send(message, signal)
       const seconds = (performance.now() - began) / 1_000

@@ -15,16 +15,21 @@ export interface Network {
 
 export const internet: Omit<Network, 'wait'> = {
   resolve: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-  dial: (host, addresses) =>
-    connect({ host, servername: host, port: 443, minVersion: 'TLSv1.2', lookup: answering(addresses) }),
+  dial: (host, addresses) => {
+    const options = { host, servername: host, port: 443, minVersion: 'TLSv1.2' } as const
+    // Whoever dialled may have gone before it fails; an error that nobody hears would end the process.
+    return connect({ ...options, lookup: answering(addresses) }).on('error', () => {})
+  },
 }
 
-/** Instead of the resolver: Node tries the addresses in turn, and can reach no other. */
+/**
+ * Instead of the resolver: Node tries the addresses in turn, and can reach no other. It answers later, as a resolver does: else
+ * a connection that fails at once fails inside connect(), before anybody can listen (Node.js 24.21: the process ends).
+ */
 function answering(addresses: string[]): LookupFunction {
   const found = addresses.map((address) => ({ address, family: isIP(address) }))
   return (_host, { all }, answer) => {
     const [first = { address: '', family: 0 }] = found
-    if (all) answer(null, found)
-    else answer(null, first.address, first.family)
+    process.nextTick(() => (all ? answer(null, found) : answer(null, first.address, first.family)))
   }
 }

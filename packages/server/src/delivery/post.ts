@@ -38,6 +38,8 @@ export async function post(network: Network, url: URL, outgoing: Outgoing, signa
       response.destroy()
     })
     sending.on('error', reject)
+    // An answer 101 comes as neither: Node closes the connection, and says nothing more.
+    sending.on('close', () => reject(new Error('The connection ended without an answer.')))
     sending.end(body)
   })
 }

@@ -200,7 +200,8 @@ function sealedIn(lines: any[]): { keys: Sealed[]; fields: Sealed[]; candidates:
     const row = Object.fromEntries(table.columns.map((column, index) => [column, line[index]]))
     for (const [column, value] of Object.entries(row)) {
       if (typeof value !== 'string') continue
-      const additional = `${table.table}|${column}|${row.tid ?? row.sid ?? row.id}|v1`
+      const owned = ['bypass_codes', 'hardware_tokens'].includes(table.table) ? `${row.user_id ?? ''}/` : ''
+      const additional = `${table.table}|${column}|${owned}${row.tid ?? row.sid ?? row.id}|v1`
       if (column === 'wrapped') keys.push({ sealed: value, additional })
       else if (column.endsWith('_cipher')) fields.push({ sealed: value, additional })
       for (const form of ['utf8', 'hex', 'base64'] as const) candidates.add(Buffer.from(value, form).toString('hex'))

@@ -54,6 +54,8 @@ it('every setting may stand in a file, by its name without the prefix, in the ty
     log_level = "debug"
     metrics_listen = "off"
     drain_seconds = 10
+    push_contact = "mailto:mfa@example.org"
+    push_hosts = ["push.example.org", ".push.example.net"]
   `)
   const expected = {
     data: '/var/lib/countersign',
@@ -73,6 +75,8 @@ it('every setting may stand in a file, by its name without the prefix, in the ty
     logLevel: 'debug',
     metrics: undefined,
     drainSeconds: 10,
+    pushContact: 'mailto:mfa@example.org',
+    pushHosts: ['push.example.org', '.push.example.net'],
     unknown: [],
   }
   const { metrics, ...rest } = config

@@ -45,8 +45,10 @@ onEveryEngine((engine) => {
     const result = await importAll({ entries, onProgress: (done) => steps.push(done) })
     assert.deepEqual(result, { imported: 450, refused: [] })
     assert.deepEqual(steps, [200, 400, 450])
-    const { body } = await server.call('GET', '/api/hardware')
-    const own = body.filter(({ serialNumber }: { serialNumber: string }) => serialNumber.startsWith(`F${files}-`))
+    const pages = await Promise.all([1, 2, 3, 4, 5].map((page) => server.call('GET', `/api/hardware?page=${page}`)))
+    const own = pages
+      .flatMap(({ body }) => body)
+      .filter(({ serialNumber }: { serialNumber: string }) => serialNumber.startsWith(`F${files}-`))
     assert.equal(own.length, 450)
     const { id, serialNumber, ...shown } = own[7]
     const alias = `HW-${id.slice(0, 8)}`

@@ -46,7 +46,8 @@ onEveryEngine((engine) => {
     })
     const { code, username } = await issue(domainId)
     const { body } = await begin({ code, username })
-    assert.deepEqual(body.policy, { unlock: ['pin'], minLength: 8, maxAllowedRetries: 3, poll: false, rev: 1 })
+    const expected = { unlock: ['pin'], kind: 'passcode', minLength: 8, maxAllowedRetries: 3, poll: false, rev: 1 }
+    assert.deepEqual(body.policy, expected)
   })
 
   it('reads codes and names as people type them', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { App } from '../../app.ts'
 import { Answer, type DeviceRoute, type Incoming } from '../route.ts'
 
@@ -14,7 +15,7 @@ interface AppFile {
   headers: Record<string, string>
 }
 
-const built = new URL('../../../../authenticator/dist', import.meta.url).pathname
+const built = fileURLToPath(new URL('../../../../authenticator/dist', import.meta.url))
 const page = 'index.html'
 /** Where a link leads, and where the home screen does; the rest of the app's addresses are behind a #. */
 const pagePaths = ['/', '/a']
