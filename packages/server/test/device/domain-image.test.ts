@@ -47,7 +47,7 @@ onEveryEngine((engine) => {
 
   it('is the built-in one for a domain without a picture, for an unknown one and for what is no id', async () => {
     const builtIn = await get(await newDomain(server, {}))
-    for (const id of [unknown, 'nonsense', '%27%20or%201=1']) {
+    for (const id of [unknown, 'nonsense', '%27%20or%201=1', '%00']) {
       const other = await get(id)
       assert.deepEqual([other.status, other.headers.get('etag')], [200, builtIn.headers.get('etag')], id)
       assert.deepEqual(other.bytes, builtIn.bytes)
