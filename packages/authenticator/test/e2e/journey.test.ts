@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
-import { onSqlite } from '../../server/test/support/engines.ts'
-import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { type Browser, openBrowser } from './support/browser.ts'
-import { skipWithoutChromium as skip } from './support/chromium.ts'
-import { askFor, codeFor } from './support/phone.ts'
+import { onSqlite } from '../../../server/test/support/engines.ts'
+import { startTestServer, type TestServer } from '../../../server/test/support/server.ts'
+import { type Browser, openBrowser } from '../support/browser.ts'
+import { skipWithoutChromium as skip } from '../support/chromium.ts'
+import { askFor, codeFor } from '../support/phone.ts'
 
 describe('a person with a phone', { skip }, () => {
   onSqlite((engine) => {
