@@ -1,7 +1,7 @@
 import type { App, PushMessage, PushResult, WebPush } from '../app.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { installation, theServer } from './audit.ts'
-import { openSubscription } from './push-subscriptions.ts'
+import { openSubscription, type Subscription } from './push-subscriptions.ts'
 import { reportTampering } from './tampering.ts'
 import { aboutToken, isIntact, isSuspended, tamperedToken } from './tokens.ts'
 import { available, transact } from './transactions.ts'
@@ -34,16 +34,17 @@ const retryMs = [1_000, 4_000]
 export function startPush(app: App, planned: PlannedPush): void {
   const { webPush } = app.delivery
   if (!webPush) return
+  const delivery = new Delivery(app, webPush, planned)
   const work = async () => {
     await new Promise(setImmediate)
     try {
-      count(app, await new Delivery(app, webPush, planned).run())
+      count(app, await delivery.run())
     } catch (error) {
       app.log.error({ err: error, tid: planned.token.tid }, 'a push failed')
       count(app, 'unsendable')
     }
   }
-  if (!app.pushes.begin(work)) count(app, 'dropped')
+  if (!app.pushes.begin(delivery.service, work)) count(app, 'dropped')
 }
 
 class Delivery {
@@ -52,12 +53,21 @@ class Delivery {
   readonly #planned: PlannedPush
   /** as it was when this began, or after the last wait */
   #token: TokenRow
+  /** of the token; undefined when it cannot be read */
+  #subscription: Subscription | undefined
 
   constructor(app: App, webPush: WebPush, planned: PlannedPush) {
     this.#app = app
     this.#webPush = webPush
     this.#planned = planned
     this.#token = planned.token
+    this.#subscription = readable(app, planned.token)
+  }
+
+  /** whose room and connections this takes */
+  get service(): string {
+    const { endpoint = '' } = this.#subscription ?? {}
+    return this.#webPush.serviceOf(endpoint) ?? ''
   }
 
   async run(): Promise<Outcome> {
@@ -96,15 +106,15 @@ class Delivery {
     if (token?.state !== 'active' || token.push_endpoint_cipher === null) return false
     if (isSuspended(app, token) || !isIntact(app, token)) return false
     this.#token = token
+    this.#subscription = readable(app, token)
     const session = await available(app, () => app.storage.sessions.find(organization_id, this.#planned.sid))
     return session?.state === 'pending' && session.expires_at > app.now()
   }
 
   async #send(): Promise<PushResult | Outcome> {
     const app = this.#app
-    const result = await app.pushes.send(async (signal) => {
-      // It may have waited long for a connection.
-      if (this.#planned.expiresAt <= app.now()) return 'unneeded'
+    const result = await app.pushes.send(this.service, async ({ signal, waited }) => {
+      if (waited && !(await this.#isNeeded())) return 'unneeded'
       const message = await this.#message()
       if (!message) return 'unsendable'
       const began = performance.now()
@@ -121,17 +131,16 @@ class Delivery {
     const { tid, push_vapid_id } = this.#token
     const vapid = await findVapidKey(app, ({ id }) => id === push_vapid_id)
     if (!vapid) return undefined
-    const left = Math.floor((this.#planned.expiresAt - app.now()) / 1_000)
-    try {
-      return {
-        ...openSubscription(app, this.#token),
-        vapid: { publicKey: vapid.publicKey, privateKey: vapid.privateKey },
-        topic: app.secrets.mac('topic', `dp1/topic\n${tid}`).slice(0, 32),
-        ttlSeconds: Math.min(Math.max(left, ttlMinSeconds), ttlMaxSeconds),
-      }
-    } catch {
+    if (!this.#subscription) {
       await reportTampering(app, tamperedToken(this.#token))
       return undefined
+    }
+    const left = Math.floor((this.#planned.expiresAt - app.now()) / 1_000)
+    return {
+      ...this.#subscription,
+      vapid: { publicKey: vapid.publicKey, privateKey: vapid.privateKey },
+      topic: app.secrets.mac('topic', `dp1/topic\n${tid}`).slice(0, 32),
+      ttlSeconds: Math.min(Math.max(left, ttlMinSeconds), ttlMaxSeconds),
     }
   }
 
@@ -156,6 +165,14 @@ class Delivery {
       if (!(await tx.pushSubscriptions.erase(organization_id, tid, hash))) return
       audit({ ...aboutToken(this.#token), event: 'token.push_gone', actor: theServer, data })
     })
+  }
+}
+
+function readable(app: App, token: TokenRow): Subscription | undefined {
+  try {
+    return openSubscription(app, token)
+  } catch {
+    return undefined // and that is reported when it is to be used
   }
 }
 
