@@ -155,8 +155,23 @@ class Delivery {
       const noted = result === 'accepted' ? { error: null, since: null } : { error: result, since: app.now() }
       await transact(app, ({ tx }) => tx.pushSubscriptions.noteError(organization_id, tid, hash, noted))
     }
-    if (result === 'forbidden') await reportForbidden(app, { host, status })
+    if (result === 'accepted') app.limits.pushRefusals.end(this.service)
+    if (result === 'forbidden') await this.#countRefusal({ host, status })
     return result
+  }
+
+  /**
+   * A person must see when a push service refuses the server and not one subscription: a setting is wrong then. What one phone
+   * hands over may be refused because of that phone, which must not be able to ring an alarm.
+   */
+  async #countRefusal(data: { host: string; status: number | undefined }): Promise<void> {
+    const { limits, log } = this.#app
+    if (!limits.pushRefusals.add(this.service, this.#token.user_id) || !limits.pushAlarms.add(this.service)) return
+    const message = 'a push service refuses this server: see COUNTERSIGN_PUSH_CONTACT'
+    log.error({ alarm: 'push.forbidden', ...data }, message)
+    await transact(this.#app, async ({ audit }) =>
+      audit({ organizationId: installation, event: 'push.forbidden', actor: theServer, data }),
+    )
   }
 
   async #erase(hash: string, data: Record<string, unknown>): Promise<void> {
@@ -183,18 +198,6 @@ function pauseAfter({ result, retryAfter }: PushResult, tries: number, now: numb
   if (pause === undefined || retryAfter === undefined) return pause
   const asked = /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : Date.parse(retryAfter) - now
   return Number.isNaN(asked) ? pause : Math.max(asked, pause)
-}
-
-/** A push service that refuses the server, and not one message, refuses all: a setting is wrong, and a person must see it. */
-async function reportForbidden(app: App, data: { host: string; status: number | undefined }): Promise<void> {
-  if (!app.limits.pushAlarms.add(data.host)) return
-  app.log.error(
-    { alarm: 'push.forbidden', ...data },
-    'a push service refuses this server: see COUNTERSIGN_PUSH_CONTACT',
-  )
-  await transact(app, async ({ audit }) =>
-    audit({ organizationId: installation, event: 'push.forbidden', actor: theServer, data }),
-  )
 }
 
 function count(app: App, result: Outcome): void {
