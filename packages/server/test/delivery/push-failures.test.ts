@@ -94,9 +94,9 @@ onEveryEngine((engine) => {
     await pushTo({ status: 403 }, one, again, two)
     await pushTo({ status: 201 }, three)
     world.clock.advance(60_000)
-    await pushTo({ status: 403 }, one, again, two)
+    await pushTo({ status: 403 }, two, three)
     assert.deepEqual(alarms(), [])
-    await pushTo({ status: 403 }, three)
+    await pushTo({ status: 403 }, one)
     world.clock.advance(60_000)
     await pushTo({ status: 403 }, one, two, three)
     const host = 'fcm.googleapis.com'
