@@ -55,6 +55,7 @@ class Delivery {
   #token: TokenRow
   /** of the token; undefined when it cannot be read */
   #subscription: Subscription | undefined
+  #tried = false
 
   constructor(app: App, webPush: WebPush, planned: PlannedPush) {
     this.#app = app
@@ -71,6 +72,12 @@ class Delivery {
   }
 
   async run(): Promise<Outcome> {
+    const outcome = await this.#deliver()
+    if (!this.#tried && !this.#app.pushes.stopping.aborted) await this.#giveTurnBack()
+    return outcome
+  }
+
+  async #deliver(): Promise<Outcome> {
     const app = this.#app
     const { poll, dueAt } = this.#planned
     if (poll && (await this.#isToldBy(poll))) return 'polled'
@@ -85,6 +92,13 @@ class Delivery {
       await app.wait(pause, app.pushes.stopping)
       if (!(await this.#isNeeded())) return 'unneeded'
     }
+  }
+
+  /** The next push need not keep its distance from one that never left. */
+  async #giveTurnBack(): Promise<void> {
+    const { token, dueAt } = this.#planned
+    const { organization_id, tid, push_at: before } = token
+    await transact(this.#app, ({ tx }) => tx.pushSubscriptions.giveTurnBack(organization_id, tid, { dueAt, before }))
   }
 
   /** Whoever looks at the open app needs no notification; one whose connection is dead does. */
@@ -117,6 +131,7 @@ class Delivery {
       if (waited && !(await this.#isNeeded())) return 'unneeded'
       const message = await this.#message()
       if (!message) return 'unsendable'
+      this.#tried = true
       const began = performance.now()
       const result = await this.#webPush.send(message, signal)
       const seconds = (performance.now() - began) / 1_000

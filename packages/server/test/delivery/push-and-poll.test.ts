@@ -32,6 +32,9 @@ onEveryEngine((engine) => {
     assert.deepEqual(result.ok && result.requests.map(({ sid }) => sid), [id])
     assert.deepEqual(await world.outcomes(1), { polled: 1 })
     assert.equal(world.service.received.length, before)
+    // None left, so that the next one has nothing to wait for.
+    await world.ask(phone)
+    assert.deepEqual(await world.outcomes(1), { accepted: 1 })
   })
 
   it('a poll whose connection ends is no authenticator that was told', async () => {

@@ -128,6 +128,10 @@ onEveryEngine((engine) => {
       clock.advance(10_000)
       assert.deepEqual(await world.outcomes(1), { unneeded: 1 }, end)
       assert.equal(service.received.length, before)
+      if (end !== 'cancel') continue
+      // It did not leave, so that another one may now, ten seconds after the first.
+      await world.ask(phone)
+      assert.deepEqual(await world.outcomes(1), { accepted: 1 })
     }
   })
 
