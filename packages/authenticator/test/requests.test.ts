@@ -208,7 +208,7 @@ onSqlite((engine) => {
     const stray = 'f'.repeat(40)
     await phone.store.update(stray, () => ({ ...record, tid: stray }))
     await phone.reopen()
-    await until(() => phone.model.tokens.find(stray)?.state.is === 'unknown')
+    await until(() => phone.model.tokens.all.find(({ tid }) => tid === stray)?.state.is === 'unknown')
     const polls = () => phone.network.sent.filter(({ path }) => path === '/sync').map(({ body }) => kidsOf(body))
     const about = (tid: string) => polls().filter((kids) => kids.includes(tid)).length
     for (let i = 0; i < 3; i++) {

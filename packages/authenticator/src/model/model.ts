@@ -104,6 +104,8 @@ export type UnlockProblem =
   /** the user or the system called fingerprint or face off */
   | { is: 'cancelled' }
   | { is: 'unavailable' }
+  /** the server refused it: the domain wants another now, or does not take this phone's */
+  | { is: 'not_taken' }
 
 // ---- requests ----
 

@@ -24,6 +24,11 @@ export function offerView(reply: BeginReply, origin: string, hasPlatform: boolea
   }
 }
 
+/** Whether there is something to choose that unlocks it. */
+export function asksFor({ unlock }: Offer): boolean {
+  return unlock.length > 0 && !unlock.includes('none')
+}
+
 /** Where the user is after the server has refused a code. */
 export function stepAfterRefusal(refusal: Refusal, { code, proof }: Attempt): ActivationStep {
   if (refusal.code === 'activation_failed' || refusal.code === 'malformed') {

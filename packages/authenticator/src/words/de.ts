@@ -9,6 +9,7 @@ export const de: Words = {
     continue: 'Weiter',
     done: 'Fertig',
     notNow: 'Jetzt nicht',
+    notTaken: 'Das wurde nicht angenommen. Wählen Sie neu.',
     save: 'Speichern',
     settings: 'Einstellungen',
     tryAgain: 'Erneut versuchen',

@@ -7,6 +7,7 @@ export const en = {
     continue: 'Continue',
     done: 'Done',
     notNow: 'Not now',
+    notTaken: 'That was not accepted. Choose again.',
     save: 'Save',
     settings: 'Settings',
     tryAgain: 'Try again',
