@@ -1,11 +1,10 @@
 // The way from a code to a key, as the screens see it, against a real server.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, it } from 'node:test'
-import { addMember, createDomain, operatorOf } from '../../server/src/main.ts'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
 import { type Lies, SoftAuthenticator } from '../../server/test/support/webauthn.ts'
-import { askFor, codeFor, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { askFor, codeFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
 
 onSqlite((engine) => {
   let server: TestServer
@@ -21,12 +20,6 @@ onSqlite((engine) => {
   afterEach(() => phone.close())
 
   const step = () => phone.model.activation.step
-  const newDomain = async (rules: Partial<Parameters<typeof createDomain>[2]>) => {
-    const actor = await operatorOf(server.app, server.acme.id)
-    const { id } = await createDomain(server.app, actor, { name: `Domain ${rules.keyType}`, type: 'API', ...rules })
-    await addMember(server.app, actor, { domainId: id, userId: server.acme.alice })
-    return id
-  }
   const withFinger = async (lies: Lies = {}) => {
     const finger = { authenticator: new SoftAuthenticator(server.deviceUrl), lies }
     phone.close()
@@ -172,7 +165,7 @@ onSqlite((engine) => {
   })
 
   it('asks after an interruption for the same kind of unlock, because the first finish may have arrived', async () => {
-    const domainId = await newDomain({ keyType: 'PIN', platformUnlockEnabled: true })
+    const domainId = await domainOf(server, { keyType: 'PIN', platformUnlockEnabled: true })
     await withFinger()
     await toConfirm(domainId)
     await phone.model.activation.confirm()
@@ -196,7 +189,7 @@ onSqlite((engine) => {
   })
 
   it('asks for another way to unlock when the server does not take the first', async () => {
-    const domainId = await newDomain({ keyType: 'PIN', platformUnlockEnabled: true })
+    const domainId = await domainOf(server, { keyType: 'PIN', platformUnlockEnabled: true })
     const finger = await withFinger({ rpId: 'other.example' })
     await toConfirm(domainId)
     await phone.model.activation.confirm()
@@ -226,7 +219,7 @@ onSqlite((engine) => {
   })
 
   it('offers a passcode where the domain wants one', async () => {
-    await toConfirm(await newDomain({ keyType: 'PASSCODE' }))
+    await toConfirm(await domainOf(server, { keyType: 'PASSCODE' }))
     const asked = step()
     assert.ok(asked.at === 'confirm')
     assert.deepEqual([asked.offer.unlock, asked.offer.minLength], [['passcode'], 8])
@@ -245,26 +238,5 @@ onSqlite((engine) => {
     phone.model.tokens.dismissEvicted()
     await phone.reopen()
     assert.equal(phone.model.tokens.evicted, false)
-  })
-
-  it('T32: removes a key here and on the server, changes its PIN, gives it a name', async () => {
-    const token = await enrol(server, phone, '482913')
-    await token.rename(' Work ')
-    assert.equal(token.name, 'Work')
-    assert.deepEqual(await token.changePin('482914', '739164'), { is: 'wrong_pin', remaining: 4 })
-    assert.deepEqual(await token.changePin('482913', '1234'), { is: 'refused', problem: { is: 'common' } })
-    assert.deepEqual(await token.changePin('482913', '739164'), { is: 'done' })
-    const { sid } = await askFor(server, server.acme.pinDomainId)
-    const request = await shown(phone, sid)
-    await request.approve({ pin: '739164' })
-    assert.equal(request.outcome.is, 'approved')
-    phone.network.down = true
-    assert.deepEqual(await token.remove(), { is: 'not_sent', problem: { is: 'offline' } })
-    phone.network.down = false
-    assert.deepEqual(await token.remove(), { is: 'done' })
-    assert.deepEqual(await phone.store.tokens(), [])
-    const path = `/api/domains/${server.acme.pinDomainId}/users/${server.acme.alice}/token`
-    assert.equal((await server.call('GET', path)).status, 404)
-    assert.deepEqual(phone.model.tokens.ended, [])
   })
 })

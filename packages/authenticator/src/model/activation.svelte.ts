@@ -10,7 +10,7 @@ import type { TokenRecord, UnlockRecord } from '../store/records.ts'
 import { type Finish, type FinishParts, fateOf, prepareFinish, type Unfinished } from './finish.ts'
 import type { Activation, ActivationStep, Offer, Token, UnlockProblem } from './model.ts'
 import { type Attempt, asksFor, malformedCode, offerView, stepAfterRefusal } from './offers.ts'
-import { sendProblem } from './views.ts'
+import { kindOf, sendProblem } from './views.ts'
 
 export interface ActivationParts extends FinishParts {
   tokenView(tid: string): Token | undefined
@@ -90,7 +90,7 @@ export class ActivationFlow implements Activation {
     const offered = this.#offered
     if (this.#step.at !== 'unlock' || this.#step.busy || !offered) return
     const { policy, tid } = offered.reply
-    const kind = policy.kind === 'passcode' ? 'passcode' : 'pin'
+    const kind = kindOf(policy)
     const problem = problemOf(pin, kind, policy)
     if (problem) return this.#unlock(problem)
     await this.#choose(async (old) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import './runes.ts'
 import { registrationChallenge, unlockBinding } from '@countersign/protocol/unlock.ts'
+import { addMember, createDomain, operatorOf } from '../../../server/src/main.ts'
 import type { TestServer } from '../../../server/test/support/server.ts'
 import type { Lies, SoftAuthenticator } from '../../../server/test/support/webauthn.ts'
 import type { Model, SignInRequest, Token } from '../../src/model/model.ts'
@@ -43,6 +44,8 @@ export interface Phone {
   secondTab(): Promise<Model>
   close(): void
 }
+
+type NewDomain = Parameters<typeof createDomain>[2]
 
 let phones = 0
 
@@ -109,10 +112,11 @@ export async function until<Value>(what: () => Value | undefined | false, patien
 }
 
 /** Activates a token by a typed code. */
-export async function enrol(server: TestServer, phone: Phone, pin?: string): Promise<Token> {
+export async function enrol(server: TestServer, phone: Phone, pin?: string, inDomain?: string): Promise<Token> {
   const { activation } = phone.model
+  const { domainId, pinDomainId } = server.acme
   activation.start()
-  activation.enterCode(await codeFor(server, pin === undefined ? server.acme.domainId : server.acme.pinDomainId))
+  activation.enterCode(await codeFor(server, inDomain ?? (pin === undefined ? domainId : pinDomainId)))
   await activation.enterUsername('alice')
   await activation.confirm()
   if (pin !== undefined) await activation.choosePin(pin)
@@ -120,6 +124,14 @@ export async function enrol(server: TestServer, phone: Phone, pin?: string): Pro
   if (step.at !== 'ready') throw new Error(`Not activated but ${JSON.stringify(step)}`)
   activation.done()
   return step.token
+}
+
+/** A domain of acme's with alice in it. */
+export async function domainOf({ app, acme }: TestServer, rules: Partial<NewDomain>): Promise<string> {
+  const actor = await operatorOf(app, acme.id)
+  const { id } = await createDomain(app, actor, { name: `Acme ${rules.keyType}`, type: 'API', ...rules })
+  await addMember(app, actor, { domainId: id, userId: acme.alice })
+  return id
 }
 
 /** A new code for alice; the token that she had in the domain is revoked. */
