@@ -218,8 +218,7 @@ export const de: Words = {
     numberComplete: 'Zahl vollständig. Sie können bestätigen.',
     numberWrong: 'Die Zahl stimmt nicht. Sehen Sie noch einmal auf den Anmelde-Bildschirm.',
     problems: {
-      unlock_required:
-        'Dieser Schlüssel muss anders entsperrt werden. Öffnen Sie ihn in Ihrer Liste, oder bitten Sie Ihre Administration um einen neuen Code.',
+      unlock_required: 'Dieser Schlüssel muss anders entsperrt werden. Öffnen Sie ihn in Ihrer Liste.',
       cancelled: 'Das wurde abgebrochen. Bestätigen Sie noch einmal, oder lehnen Sie ab.',
     },
     several: (count) =>

@@ -205,8 +205,7 @@ export const en = {
     numberComplete: 'Number complete. Approve is ready.',
     numberWrong: 'The number doesn’t match. Look at your sign-in screen again.',
     problems: {
-      unlock_required:
-        'This key needs another way to unlock. Open it in your list of keys, or ask your administrator for a new code.',
+      unlock_required: 'This key needs another way to unlock. Open it in your list.',
       cancelled: 'That was called off. Approve again, or deny.',
     },
     several: (count: number) => `${count} requests wait. You see the newest. Started only one? Deny the other.`,

@@ -53,7 +53,6 @@ const nothing = () => {}
 const asked = { now, onapprove: () => heard.push('approve'), ondeny: () => heard.push('deny') }
 const pin = { length: 6, isWeak: () => false, onpin: nothing, onplatform: nothing, onback: nothing }
 const choice = { methods: ['pin' as const, 'platform' as const], onchoose: nothing, onback: nothing }
-const platform = { onstart: nothing, onback: nothing }
 const unlock = {
   domain: northfield,
   user: 'anna.keller',
@@ -101,7 +100,6 @@ export const states: Record<string, GalleryState> = {
   pin: show(PinChoose, { ...pin, value: '4829' }),
   'pin-repeat': show(PinChoose, { ...pin, first: '482917', value: '48' }),
   'pin-weak': show(PinChoose, { ...pin, problem: 'weak' }),
-  'pin-not-taken': show(PinChoose, { ...pin, problem: 'notTaken' }),
   'pin-differs': show(PinChoose, { ...pin, problem: 'differs' }),
   passcode: show(PasscodeChoose, { minLength: 8, onpasscode: nothing, onback: nothing }),
   platform: show(PlatformSetUp, { onstart: nothing, onpin: nothing, onback: nothing }),
@@ -123,10 +121,8 @@ export const states: Record<string, GalleryState> = {
   'key-new': show(KeyDetail, { ...key, token: token({ history: [], domain: longNamed }), onchange: undefined }),
   'key-rename': show(KeyDetail, { ...key, token: token(), sheet: 'rename' }),
   'key-remove': show(KeyDetail, { ...key, token: token({ history }), sheet: 'remove' }),
-  'key-platform': show(KeyDetail, { ...key, token: token({ unlock: 'platform', pinLength: 0 }) }),
   'change-pin': say(Unlock, (words) => ({ ...unlock, method: 'pin' as const, bar: words.key.changePin })),
   'change-choice': say(UnlockChoice, (words) => ({ ...choice, bar: words.key.changeUnlock })),
-  'change-platform': say(PlatformSetUp, (words) => ({ ...platform, failed: true, bar: words.key.changeUnlock })),
   'change-unsent': say(Waiting, (words) => ({
     at: 'changing' as const,
     bar: words.key.changeUnlock,
