@@ -105,9 +105,9 @@ export class RequestList implements Requests {
     }
     const request = new PendingRequest(verified, this.#parts)
     this.#all = [request, ...this.#all].sort((one, other) => other.createdAt - one.createdAt)
+    this.#showNewer(request)
     // The token hears of requests again: a pause, if there was one, is over.
     if (record.pausedUntil !== undefined) await this.#parts.keyring.amend(entry.tid, { pausedUntil: 0 })
-    this.#showNewer(request)
   }
 
   #close(sid: string, state: Parameters<PendingRequest['close']>[0]): void {
