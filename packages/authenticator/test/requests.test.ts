@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, it } from 'node:test'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { askFor, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { askFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
 
 onSqlite((engine) => {
   let server: TestServer
@@ -222,6 +222,20 @@ onSqlite((engine) => {
     server.clock.advance(61_000)
     await askFor(server, server.acme.domainId)
     await until(() => about(stray) === 2)
+  })
+
+  it('does not tell the server of requests of a key that rests, which would end each poll at once', async () => {
+    const other = await domainOf(server, { keyType: 'ONE_STEP' })
+    await enrol(server, phone)
+    const { tid } = await enrol(server, phone, undefined, other)
+    const { sid } = await askFor(server, other)
+    await shown(phone, sid)
+    for (let i = 0; i < 60; i++) server.app.limits.signedMessages.count(tid)
+    const haves = () => phone.network.sent.filter(({ path }) => path === '/sync').map(({ body }) => JSON.parse(body))
+    await shown(phone, (await askFor(server, server.acme.domainId)).sid)
+    await until(() => haves().at(-1).tokens.length === 1)
+    assert.doesNotMatch(JSON.stringify(haves().at(-1).have), new RegExp(sid))
+    assert.equal(phone.model.requests.open.length, 2)
   })
 
   it('shows a request although the store fails, and those that come after it', async () => {

@@ -57,9 +57,9 @@ export class RequestList implements Requests {
     if (this.#shown === sid) this.#showNewest()
   }
 
-  /** The sids that the server need not tell again. */
-  get have(): string[] {
-    return [...this.#known.keys()]
+  /** The sids that the server need not tell again when it is asked about these tokens. Any other would end its wait (§8). */
+  have(tids: string[]): string[] {
+    return [...this.#known.values()].filter(({ tid }) => tids.includes(tid)).map(({ sid }) => sid)
   }
 
   /** What a tab that has just opened is told. */
