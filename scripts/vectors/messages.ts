@@ -31,11 +31,12 @@ interface MessageVector {
   jws: string
 }
 
+/** With the keys of RFC 8291, appendix A, and of the example in RFC 8292, 2.4: servers refuse points that are off the curve. */
 const push = {
   endpoint: 'https://updates.push.services.mozilla.com/wpush/v2/abc',
-  p256dh: toBase64url(Uint8Array.of(4, ...run(0x20, 64))),
-  auth: toBase64url(run(0x10, 16)),
-  vapid: toBase64url(Uint8Array.of(4, ...run(0x90, 64))),
+  p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
+  auth: 'BTBZMqHH6r4Tts7J_aSIgg',
+  vapid: 'BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs',
 }
 
 /** The answer of the first published vectors; its signature is kept for good. */

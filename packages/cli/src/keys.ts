@@ -63,8 +63,8 @@ function reportRotation({ key, removed, fields, unreadable }: Rotation, options:
   print({ key, fields, removed, unreadable }, options)
   if (unreadable.length === 0) return
   throw new Error(
-    `No key opens these fields, so the old keys stay: ${unreadable.slice(0, 10).join(', ')}. Somebody has changed them: ` +
-      'revoke what they belong to, and run this again.',
+    `No key opens these fields, and the keys that they name stay: ${unreadable.slice(0, 10).join(', ')}. Somebody has changed ` +
+      'them: revoke what they belong to. Everything else is under the new key, and the next rotation removes what nothing names.',
   )
 }
 

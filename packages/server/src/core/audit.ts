@@ -70,6 +70,7 @@ export type AuditEventName =
   | 'keys.retired'
   | 'keys.rotated'
   | 'keys.removed'
+  | 'fields.unreadable'
   | 'keyring.rotated'
   | 'keyring.keys_dropped'
   | 'backup.restored'

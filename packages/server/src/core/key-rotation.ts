@@ -14,6 +14,9 @@ const settlingMs = 30_000
 /** What one unit rewrites: well below the 50 ms that a server may be kept waiting. */
 const fieldsPerUnit = 50
 
+/** How many unreadable fields are named in the audit log. */
+const toldMax = 10
+
 export type RotationStep = { step: 'waiting'; leftMs: number } | { step: 'encrypting'; done: number; total: number }
 
 export interface RotationOptions {
@@ -28,7 +31,7 @@ export interface Rotation {
   removed: string[]
   /** fields that were encrypted anew */
   fields: number
-  /** fields that no key opens, by their places; the old keys stay as long as there are any */
+  /** fields that no key opens, by their places; the keys that they name stay */
   unreadable: string[]
 }
 
@@ -37,8 +40,9 @@ const overtaken = 'Another rotation has begun meanwhile, or the clock was set ba
 const operator = { kind: 'operator', id: 'command-line' } as const
 
 /**
- * Encrypts every field under a new key, beside running servers, and removes the old keys. May be ended at any moment and
- * run again: it continues where it was. Nothing that was acknowledged can be lost (docs/decisions/0016).
+ * Encrypts every field under a new key, beside running servers, and removes the old keys but those that an unreadable field
+ * names. May be ended at any moment and run again: it continues where it was, or does what is left under yet another key.
+ * Nothing that was acknowledged can be lost (docs/decisions/0016).
  */
 export async function rotateKeys(app: App, options: RotationOptions): Promise<Rotation> {
   const key = await beginRotation(app)
@@ -52,17 +56,19 @@ export async function rotateKeys(app: App, options: RotationOptions): Promise<Ro
   // What a pass finds from here on was stored before: until one finds nothing.
   while ((await pass.run()) > 0);
   const { fields, unreadable } = pass
-  const removed = unreadable.length === 0 ? await endRotation(app, key, fields) : []
-  return { key: key.id, removed, fields, unreadable }
+  return { key: key.id, removed: await endRotation(app, key, pass), fields, unreadable }
 }
 
-/** The key to rotate to: a new one, or that of a rotation which was not ended. */
+/**
+ * The key to rotate to: a new one, or that of a rotation which was ended before it retired the old keys. A retired key does not
+ * say that there is something to continue: one that an unreadable field names stays for good, and must not stop the next rotation.
+ */
 async function beginRotation(app: App): Promise<DataKeyRow> {
   return transact(app, async ({ tx, audit }) => {
     await tx.keys.lock()
-    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields' || purpose === 'retired')
+    const rows = (await tx.keys.list()).filter(({ purpose }) => purpose === 'fields')
     const youngest = rows.at(-1)
-    if (youngest?.purpose !== 'fields') throw new Error('The database has lost its keys. Restore it from a backup.')
+    if (!youngest) throw new Error('The database has lost its keys. Restore it from a backup.')
     if (rows.length > 1) return youngest
     // A clock that was set back must not make the new key the older one.
     const createdAt = Math.max(app.now(), youngest.created_at + 1)
@@ -83,12 +89,15 @@ async function retireOldKeys(app: App, key: DataKeyRow): Promise<void> {
   })
 }
 
-async function endRotation(app: App, key: DataKeyRow, fields: number): Promise<string[]> {
+/** An unreadable field is somebody's doing. Its key is kept, so that it can be read again when it is put back. */
+async function endRotation(app: App, key: DataKeyRow, { fields, unreadable, named }: Pass): Promise<string[]> {
   return transact(app, async ({ tx, audit }) => {
     await tx.keys.lock()
-    const removed = await tx.keys.removeRetired(key)
-    const data = { key: key.id, removed, fields }
-    if (removed.length > 0) audit({ organizationId: installation, event: 'keys.rotated', actor: operator, data })
+    const removed = await tx.keys.removeRetired(key, [...named])
+    const about = { organizationId: installation, actor: operator }
+    if (removed.length > 0) audit({ ...about, event: 'keys.rotated', data: { key: key.id, removed, fields } })
+    const told = { key: key.id, count: unreadable.length, first: unreadable.slice(0, toldMax) }
+    if (unreadable.length > 0) audit({ ...about, event: 'fields.unreadable', data: told })
     return removed
   })
 }
@@ -105,6 +114,8 @@ class Pass {
   /** encrypted anew, over all runs */
   fields = 0
   unreadable: string[] = []
+  /** ids of the keys that these name */
+  named = new Set<string>()
   readonly #app: App
   readonly #key: string
   readonly #options: RotationOptions
@@ -119,6 +130,7 @@ class Pass {
   async run(): Promise<number> {
     const { ciphers } = this.#app.storage
     this.unreadable = []
+    this.named.clear()
     let total = 0
     for (const column of ciphers.columns) total += await ciphers.count(column, this.#key)
     let done = 0
@@ -167,6 +179,7 @@ class Pass {
     } catch {
       // It was unreadable before, too: somebody has changed it. Which one is told, and the others go on.
       this.unreadable.push(`${place.table}.${place.column} of ${field.key.join('/')}`)
+      this.named.add(keyIdOf(field.cipher))
       return undefined
     }
   }

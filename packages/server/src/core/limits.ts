@@ -18,6 +18,8 @@ export interface Limits {
   tampering: Seen
   /** exports of one actor that are being read: 2 */
   exports: Places
+  /** users whose pushes a push service has refused since it last accepted one: three are no longer a matter of their phones */
+  pushRefusals: Streaks
   /** push services whose refusal of this server was reported today */
   pushAlarms: Seen
 }
@@ -59,6 +61,13 @@ export interface Seen {
   remove(text: string): void
 }
 
+/** Counts whom something befalls, each once, until it ends. */
+export interface Streaks {
+  /** Whether so many different ones have been befallen by now. */
+  add(key: string, who: string): boolean
+  end(key: string): void
+}
+
 /** What only so many may have at a time. */
 export interface Places {
   /** Takes a place; undefined when none is free. What it returns gives it back, once. */
@@ -85,6 +94,7 @@ export function openLimits(now: () => number): Limits {
     syncJtis: seen(now, 11 * minuteMs),
     tampering: seen(now, Number.POSITIVE_INFINITY),
     exports: places(2),
+    pushRefusals: streaks(3),
     pushAlarms: seen(now, 1_440 * minuteMs),
   }
 }
@@ -209,6 +219,19 @@ function seen(now: () => number, forMs: number): Seen {
       return true
     },
     remove: (text) => times.delete(text),
+  }
+}
+
+function streaks(max: number): Streaks {
+  const befallen = new Map<string, Set<string>>()
+  return {
+    add(key, who) {
+      const all = befallen.get(key) ?? new Set()
+      befallen.set(key, all)
+      if (all.size < max) all.add(who)
+      return all.size === max
+    },
+    end: (key) => void befallen.delete(key),
   }
 }
 

@@ -1,38 +1,53 @@
 import type { App } from '../app.ts'
 
-/** The pushes of this node: not too many at once, and none that outlives the server. */
+/**
+ * The pushes of this node: not too many at once, and none that outlives the server. Each push service has room and connections
+ * of its own, so that one which is slow or does not answer keeps nobody waiting but its own phones. There are as many services as
+ * names in the list of those that are allowed, whatever hosts phones think of.
+ */
 export interface Pushes {
   /** how many wait or are being sent */
   readonly open: number
   /** aborts when the server goes down: what waits gives up */
   readonly stopping: AbortSignal
-  /** Runs work that never throws. False when there is too much of it already, or the server goes down. */
-  begin(work: () => Promise<void>): boolean
-  /** Waits for one of the connections that pushes may have; undefined when the server goes down meanwhile. */
-  send<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined>
+  /** Runs work that never throws. False when its service has too much of it already, or the server goes down. */
+  begin(service: string, work: () => Promise<void>): boolean
+  /** Waits for one of the connections to the service; undefined when the server goes down meanwhile. */
+  send<T>(service: string, work: (connection: Connection) => Promise<T>): Promise<T | undefined>
   /** What waits is dropped; what is being sent has so many seconds left. */
   stop(): Promise<void>
 }
 
+export interface Connection {
+  /** aborts when it must be given up */
+  signal: AbortSignal
+  /** whether all were taken, so that this one had to be waited for */
+  waited: boolean
+}
+
+/** What one push service has. */
+interface Line {
+  open: number
+  /** taken, or waited for */
+  connections: number
+  queue: (() => void)[]
+}
+
 /** A push that waits costs some kilobytes. */
-const openMax = 10_000
-const connectionsMax = 50
+const openMax = 2_000
+export const connectionsMax = 50
 const stopMs = 5_000
 
 export function openPushes({ wait }: Pick<App, 'wait'>): Pushes {
   const running = new Set<Promise<void>>()
   const stopping = new AbortController()
   const ended = new AbortController()
-  const queue: (() => void)[] = []
-  let connections = 0
+  const lines = new Map<string, Line>()
 
-  async function connection(): Promise<void> {
-    if (connections++ < connectionsMax) return
-    await new Promise<void>((resolve) => queue.push(resolve))
-  }
-  function release(): void {
-    connections--
-    queue.shift()?.()
+  function lineOf(service: string): Line {
+    const line = lines.get(service) ?? { open: 0, connections: 0, queue: [] }
+    lines.set(service, line)
+    return line
   }
 
   return {
@@ -40,18 +55,26 @@ export function openPushes({ wait }: Pick<App, 'wait'>): Pushes {
       return running.size
     },
     stopping: stopping.signal,
-    begin(work) {
-      if (stopping.signal.aborted || running.size >= openMax) return false
-      const run = work().finally(() => running.delete(run))
+    begin(service, work) {
+      const line = lineOf(service)
+      if (stopping.signal.aborted || line.open >= openMax) return false
+      line.open++
+      const run = work().finally(() => {
+        line.open--
+        running.delete(run)
+      })
       running.add(run)
       return true
     },
-    async send(work) {
-      await connection()
+    async send(service, work) {
+      const line = lineOf(service)
+      const waited = line.connections++ >= connectionsMax
+      if (waited) await new Promise<void>((resolve) => line.queue.push(resolve))
       try {
-        return stopping.signal.aborted ? undefined : await work(ended.signal)
+        return stopping.signal.aborted ? undefined : await work({ signal: ended.signal, waited })
       } finally {
-        release()
+        line.connections--
+        line.queue.shift()?.()
       }
     },
     async stop() {

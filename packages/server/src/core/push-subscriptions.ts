@@ -21,7 +21,7 @@ const none: PushColumns = {
 export async function pushColumns(app: App, tid: string, push: PushSubscription | null): Promise<PushColumns> {
   if (!push || !app.delivery.webPush) return none
   const { endpoint, p256dh, auth, vapid } = push
-  if (!app.delivery.webPush.accepts(endpoint)) throw malformed()
+  if (app.delivery.webPush.serviceOf(endpoint) === undefined) throw malformed()
   if (fromBase64url(auth)?.length !== 16 || !(await isPoint(p256dh))) throw malformed()
   const key = await findVapidKey(app, ({ publicKey }) => publicKey === vapid)
   if (!key) return none
@@ -34,8 +34,11 @@ export async function pushColumns(app: App, tid: string, push: PushSubscription 
   }
 }
 
-/** What only a subscription has. Throws when it cannot be decrypted: somebody has changed or moved it. */
-export function openSubscription(app: App, token: TokenRow): Pick<PushMessage, 'endpoint' | 'p256dh' | 'auth'> {
+/** What only a subscription has. */
+export type Subscription = Pick<PushMessage, 'endpoint' | 'p256dh' | 'auth'>
+
+/** Throws when it cannot be decrypted: somebody has changed or moved it. */
+export function openSubscription(app: App, token: TokenRow): Subscription {
   const { tid, push_endpoint_cipher, push_keys_cipher } = token
   const decrypt = (column: string, cipher: string | null) =>
     app.secrets.decrypt({ table: 'tokens', column, row: tid }, cipher ?? '')

@@ -1,7 +1,7 @@
 import type { App, PushMessage, PushResult, WebPush } from '../app.ts'
 import type { TokenRow } from '../storage/tokens.ts'
 import { installation, theServer } from './audit.ts'
-import { openSubscription } from './push-subscriptions.ts'
+import { openSubscription, type Subscription } from './push-subscriptions.ts'
 import { reportTampering } from './tampering.ts'
 import { aboutToken, isIntact, isSuspended, tamperedToken } from './tokens.ts'
 import { available, transact } from './transactions.ts'
@@ -34,16 +34,17 @@ const retryMs = [1_000, 4_000]
 export function startPush(app: App, planned: PlannedPush): void {
   const { webPush } = app.delivery
   if (!webPush) return
+  const delivery = new Delivery(app, webPush, planned)
   const work = async () => {
     await new Promise(setImmediate)
     try {
-      count(app, await new Delivery(app, webPush, planned).run())
+      count(app, await delivery.run())
     } catch (error) {
       app.log.error({ err: error, tid: planned.token.tid }, 'a push failed')
       count(app, 'unsendable')
     }
   }
-  if (!app.pushes.begin(work)) count(app, 'dropped')
+  if (!app.pushes.begin(delivery.service, work)) count(app, 'dropped')
 }
 
 class Delivery {
@@ -52,15 +53,31 @@ class Delivery {
   readonly #planned: PlannedPush
   /** as it was when this began, or after the last wait */
   #token: TokenRow
+  /** of the token; undefined when it cannot be read */
+  #subscription: Subscription | undefined
+  #tried = false
 
   constructor(app: App, webPush: WebPush, planned: PlannedPush) {
     this.#app = app
     this.#webPush = webPush
     this.#planned = planned
     this.#token = planned.token
+    this.#subscription = readable(app, planned.token)
+  }
+
+  /** whose room and connections this takes */
+  get service(): string {
+    const { endpoint = '' } = this.#subscription ?? {}
+    return this.#webPush.serviceOf(endpoint) ?? ''
   }
 
   async run(): Promise<Outcome> {
+    const outcome = await this.#deliver()
+    if (!this.#tried && !this.#app.pushes.stopping.aborted) await this.#giveTurnBack()
+    return outcome
+  }
+
+  async #deliver(): Promise<Outcome> {
     const app = this.#app
     const { poll, dueAt } = this.#planned
     if (poll && (await this.#isToldBy(poll))) return 'polled'
@@ -75,6 +92,13 @@ class Delivery {
       await app.wait(pause, app.pushes.stopping)
       if (!(await this.#isNeeded())) return 'unneeded'
     }
+  }
+
+  /** The next push need not keep its distance from one that never left. */
+  async #giveTurnBack(): Promise<void> {
+    const { token, dueAt } = this.#planned
+    const { organization_id, tid, push_at: before } = token
+    await transact(this.#app, ({ tx }) => tx.pushSubscriptions.giveTurnBack(organization_id, tid, { dueAt, before }))
   }
 
   /** Whoever looks at the open app needs no notification; one whose connection is dead does. */
@@ -96,17 +120,18 @@ class Delivery {
     if (token?.state !== 'active' || token.push_endpoint_cipher === null) return false
     if (isSuspended(app, token) || !isIntact(app, token)) return false
     this.#token = token
+    this.#subscription = readable(app, token)
     const session = await available(app, () => app.storage.sessions.find(organization_id, this.#planned.sid))
     return session?.state === 'pending' && session.expires_at > app.now()
   }
 
   async #send(): Promise<PushResult | Outcome> {
     const app = this.#app
-    const result = await app.pushes.send(async (signal) => {
-      // It may have waited long for a connection.
-      if (this.#planned.expiresAt <= app.now()) return 'unneeded'
+    const result = await app.pushes.send(this.service, async ({ signal, waited }) => {
+      if (waited && !(await this.#isNeeded())) return 'unneeded'
       const message = await this.#message()
       if (!message) return 'unsendable'
+      this.#tried = true
       const began = performance.now()
       const result = await this.#webPush.send(message, signal)
       const seconds = (performance.now() - began) / 1_000
@@ -121,17 +146,16 @@ class Delivery {
     const { tid, push_vapid_id } = this.#token
     const vapid = await findVapidKey(app, ({ id }) => id === push_vapid_id)
     if (!vapid) return undefined
-    const left = Math.floor((this.#planned.expiresAt - app.now()) / 1_000)
-    try {
-      return {
-        ...openSubscription(app, this.#token),
-        vapid: { publicKey: vapid.publicKey, privateKey: vapid.privateKey },
-        topic: app.secrets.mac('topic', `dp1/topic\n${tid}`).slice(0, 32),
-        ttlSeconds: Math.min(Math.max(left, ttlMinSeconds), ttlMaxSeconds),
-      }
-    } catch {
+    if (!this.#subscription) {
       await reportTampering(app, tamperedToken(this.#token))
       return undefined
+    }
+    const left = Math.floor((this.#planned.expiresAt - app.now()) / 1_000)
+    return {
+      ...this.#subscription,
+      vapid: { publicKey: vapid.publicKey, privateKey: vapid.privateKey },
+      topic: app.secrets.mac('topic', `dp1/topic\n${tid}`).slice(0, 32),
+      ttlSeconds: Math.min(Math.max(left, ttlMinSeconds), ttlMaxSeconds),
     }
   }
 
@@ -146,8 +170,23 @@ class Delivery {
       const noted = result === 'accepted' ? { error: null, since: null } : { error: result, since: app.now() }
       await transact(app, ({ tx }) => tx.pushSubscriptions.noteError(organization_id, tid, hash, noted))
     }
-    if (result === 'forbidden') await reportForbidden(app, { host, status })
+    if (result === 'accepted') app.limits.pushRefusals.end(this.service)
+    if (result === 'forbidden') await this.#countRefusal({ host, status })
     return result
+  }
+
+  /**
+   * A person must see when a push service refuses the server and not one subscription: a setting is wrong then. What one phone
+   * hands over may be refused because of that phone, which must not be able to ring an alarm.
+   */
+  async #countRefusal(data: { host: string; status: number | undefined }): Promise<void> {
+    const { limits, log } = this.#app
+    if (!limits.pushRefusals.add(this.service, this.#token.user_id) || !limits.pushAlarms.add(this.service)) return
+    const message = 'a push service refuses this server: see COUNTERSIGN_PUSH_CONTACT'
+    log.error({ alarm: 'push.forbidden', ...data }, message)
+    await transact(this.#app, async ({ audit }) =>
+      audit({ organizationId: installation, event: 'push.forbidden', actor: theServer, data }),
+    )
   }
 
   async #erase(hash: string, data: Record<string, unknown>): Promise<void> {
@@ -159,6 +198,14 @@ class Delivery {
   }
 }
 
+function readable(app: App, token: TokenRow): Subscription | undefined {
+  try {
+    return openSubscription(app, token)
+  } catch {
+    return undefined // and that is reported when it is to be used
+  }
+}
+
 /** Milliseconds until another try is worth it: two at most, and only where the next one may fare better. */
 function pauseAfter({ result, retryAfter }: PushResult, tries: number, now: number): number | undefined {
   if (result !== 'busy' && result !== 'unreachable') return undefined
@@ -166,18 +213,6 @@ function pauseAfter({ result, retryAfter }: PushResult, tries: number, now: numb
   if (pause === undefined || retryAfter === undefined) return pause
   const asked = /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : Date.parse(retryAfter) - now
   return Number.isNaN(asked) ? pause : Math.max(asked, pause)
-}
-
-/** A push service that refuses the server, and not one message, refuses all: a setting is wrong, and a person must see it. */
-async function reportForbidden(app: App, data: { host: string; status: number | undefined }): Promise<void> {
-  if (!app.limits.pushAlarms.add(data.host)) return
-  app.log.error(
-    { alarm: 'push.forbidden', ...data },
-    'a push service refuses this server: see COUNTERSIGN_PUSH_CONTACT',
-  )
-  await transact(app, async ({ audit }) =>
-    audit({ organizationId: installation, event: 'push.forbidden', actor: theServer, data }),
-  )
 }
 
 function count(app: App, result: Outcome): void {

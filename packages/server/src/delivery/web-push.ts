@@ -30,8 +30,8 @@ export interface PushResult {
 
 /** Sends what makes a phone look, to the push service that its browser has chosen (RFC 8030, 8291, 8292). */
 export interface WebPush {
-  /** Whether pushes may go there. */
-  accepts(endpoint: string): boolean
+  /** The push service of an endpoint, by its name in the list of those that pushes may go to; undefined for any other. */
+  serviceOf(endpoint: string): string | undefined
   /** Tries once, for ten seconds at most. Never throws. */
   send(message: PushMessage, signal: AbortSignal): Promise<PushResult>
 }
@@ -52,9 +52,9 @@ const timeoutMs = 10_000
 export function openWebPush({ contact, hosts, deviceUrl, network }: Options): WebPush {
   const clearText = clearTextFor(deviceUrl)
   return {
-    accepts: (endpoint) => readEndpoint(endpoint, hosts) !== undefined,
+    serviceOf: (endpoint) => readEndpoint(endpoint, hosts)?.service,
     async send(message, signal) {
-      const url = readEndpoint(message.endpoint, hosts)
+      const { url } = readEndpoint(message.endpoint, hosts) ?? {}
       if (!url) return { result: 'blocked', host: '', error: 'The host is not one of a push service.' }
       const host = url.hostname
       const timeout = new AbortController()

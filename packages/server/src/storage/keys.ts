@@ -67,14 +67,18 @@ export const keys = (run: Run) => ({
     )
     return removed.map(({ id }) => id)
   },
-  /** Removes the retired keys that are older than this one; their ids. */
-  removeRetired: async ({ created_at }: Pick<DataKeyRow, 'created_at'>): Promise<string[]> => {
+  /** Removes the retired keys that are older than this one, but those; the ids of what is gone. */
+  removeRetired: async (
+    { id, created_at }: Pick<DataKeyRow, 'id' | 'created_at'>,
+    but: string[],
+  ): Promise<string[]> => {
     const removed = await run(
       query((db) =>
         db
           .deleteFrom('data_keys')
           .where('purpose', '=', 'retired')
           .where('created_at', '<', created_at)
+          .where('id', 'not in', [id, ...but])
           .returning('id'),
       ),
     )

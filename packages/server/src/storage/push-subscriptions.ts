@@ -55,6 +55,15 @@ const noteError = statement<OfEndpoint & { error: string | null; since: number |
     .where('push_endpoint_hash', '=', value('endpointHash')),
 )
 
+const giveTurnBack = statement<Key & { dueAt: number; before: number }>()((db, value) =>
+  db
+    .updateTable('tokens')
+    .set({ push_at: value('before') })
+    .where('organization_id', '=', value('organizationId'))
+    .where('tid', '=', value('tid'))
+    .where('push_at', '=', value('dueAt')),
+)
+
 /** Where pushes to a token go. A subscription is a part of its token's row, and ends with the token. */
 export const pushSubscriptions = (run: Run) => ({
   /** Puts a subscription, or none, in the place of what an active token has. */
@@ -71,6 +80,10 @@ export const pushSubscriptions = (run: Run) => ({
     endpointHash: string,
     noted: { error: string | null; since: number | null },
   ) => run(noteError({ organizationId, tid, endpointHash, ...noted })),
+
+  /** What was to leave at `dueAt` did not: the last one is that of before, unless another one has taken its turn by now. */
+  giveTurnBack: (organizationId: string, tid: string, turn: { dueAt: number; before: number }) =>
+    run(giveTurnBack({ organizationId, tid, ...turn })),
 
   /** Over all organizations: whether a subscription was made under this VAPID key. */
   isNamed: async (vapidId: string): Promise<boolean> =>

@@ -167,7 +167,7 @@ interface TokensTable {
   /** why pushes do not arrive, and since when; null once one was accepted */
   push_error: string | null
   push_error_since: number | null
-  /** when the last push left, or when one will that is waiting for its turn */
+  /** when the last push left, or when one will that is waiting for its turn; one that a busy or stopping server drops counts */
   push_at: number
 
   /** wrong unlock proofs in a row */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { activationMs, openSecrets } from '../../src/core/data-keys.ts'
 import { type App, openForCommand, type RotationStep, rotateKeys, verifyAudit } from '../../src/main.ts'
+import { auditOf } from '../support/audit.ts'
 import { judged, newBypassCode, newFob } from '../support/codes.ts'
 import { onEveryEngine } from '../support/engines.ts'
 import { newPhone, newUser } from '../support/phones.ts'
@@ -204,7 +205,7 @@ onEveryEngine((engine) => {
     assert.deepEqual(await fieldKeys(), [one.key])
   })
 
-  it('a field that somebody has changed is named and left, with the key that it names, and the others are encrypted', async () => {
+  it('a field that somebody has changed is told of, and keeps the key that it names, which stops no rotation', async () => {
     const phone = await newPhone(server, { pin: true })
     const { tid } = phone.device
     const [old] = await fieldKeys()
@@ -214,9 +215,16 @@ onEveryEngine((engine) => {
     const first = await rotate()
     assert.deepEqual([first.removed, first.unreadable], [[], [`tokens.pin_key_cipher of ${server.acme.id}/${tid}`]])
     assert.deepEqual(await fieldKeys(), [old, first.key])
-    await sql(server.database, change, String(row?.pin_key_cipher), tid)
+    const told = await auditOf(server, { event: 'fields.unreadable' })
+    assert.deepEqual(told.at(-1)?.data, { key: first.key, count: 1, first: first.unreadable })
     const second = await rotate()
-    assert.deepEqual([second.key, second.removed, second.unreadable], [first.key, [old], []])
+    assert.notEqual(second.key, first.key)
+    assert.deepEqual([second.removed, second.unreadable], [[first.key], first.unreadable])
+    assert.deepEqual(await fieldKeys(), [old, second.key])
+    await sql(server.database, change, String(row?.pin_key_cipher), tid)
+    const third = await rotate()
+    assert.deepEqual([third.removed, third.unreadable], [[old, second.key], []])
+    assert.deepEqual(await fieldKeys(), [third.key])
     assert.equal((await phone.device.approve(await phone.ask())).status, 200)
   })
 

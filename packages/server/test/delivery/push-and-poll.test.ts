@@ -32,6 +32,9 @@ onEveryEngine((engine) => {
     assert.deepEqual(result.ok && result.requests.map(({ sid }) => sid), [id])
     assert.deepEqual(await world.outcomes(1), { polled: 1 })
     assert.equal(world.service.received.length, before)
+    // None left, so that the next one has nothing to wait for.
+    await world.ask(phone)
+    assert.deepEqual(await world.outcomes(1), { accepted: 1 })
   })
 
   it('a poll whose connection ends is no authenticator that was told', async () => {
@@ -41,9 +44,10 @@ onEveryEngine((engine) => {
     const body = JSON.stringify({ wait: 25, tokens })
     const polling = fetch(`${world.server.deviceUrl}/device/v1/sync`, { method: 'POST', body, signal: signal.signal })
     await untilPolling(1)
+    const told = world.server.app.polls.outcome(phone.device.tid)
     signal.abort()
     await assert.rejects(polling)
-    await untilPolling(0)
+    assert.equal(await told, false)
     await world.ask(phone)
     assert.deepEqual(await world.outcomes(1), { accepted: 1 })
   })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { auditOf } from '../support/audit.ts'
 import { onEveryEngine } from '../support/engines.ts'
-import { newPhone, type Phone } from '../support/phones.ts'
+import { newPhone, type Phone, phoneOf } from '../support/phones.ts'
 import type { PushAnswer } from '../support/push-service.ts'
 import { type PushWorld, startPushWorld } from '../support/pushes.ts'
 import { sql } from '../support/sql.ts'
@@ -28,6 +28,12 @@ onEveryEngine((engine) => {
   function answers(...list: (PushAnswer | undefined)[]): void {
     const first = world.service.received.length
     world.service.answer = () => list[Math.min(world.service.received.length - first, list.length) - 1]
+  }
+  /** One request to each, whose push is answered so. */
+  async function pushTo(answer: PushAnswer, ...phones: Phone[]): Promise<void> {
+    answers(answer)
+    for (const phone of phones) await world.ask(phone)
+    await world.outcomes(phones.length)
   }
   const events = async (phone: Phone) =>
     (await auditOf(world.server, { tid: phone.device.tid })).filter(({ event }) => event.startsWith('token.push'))
@@ -70,28 +76,34 @@ onEveryEngine((engine) => {
     assert.ok((await events(phone)).every(({ event }) => event === 'token.push_changed'))
   })
 
-  it('T27: 403 is an alarm about the configuration, once, and the token says what is wrong until a push is accepted', async () => {
-    const phones = [await subscribed(), await subscribed()]
-    answers({ status: 403, body: '{"reason":"BadJwtToken"}' })
-    for (const phone of phones) await world.ask(phone)
-    assert.deepEqual(await world.outcomes(2), { forbidden: 2 })
-    const host = 'fcm.googleapis.com'
-    const alarms = world.server.logged.filter(({ alarm }) => alarm === 'push.forbidden')
-    assert.deepEqual(
-      alarms.map(({ host, status, level }) => [host, status, level]),
-      [[host, 403, 50]],
-    )
-    const logged = await auditOf(world.server, { event: 'push.forbidden' })
-    assert.deepEqual(logged, [{ event: 'push.forbidden', data: { host, status: 403 } }])
-    const [phone] = phones
-    assert.ok(phone)
+  it('T27: after a 403 the token says what is wrong, until a push is accepted', async () => {
+    const phone = await subscribed()
+    await pushTo({ status: 403, body: '{"reason":"BadJwtToken"}' }, phone)
     const pushErrorSince = new Date(world.clock.now()).toISOString()
     assert.deepEqual(await managed(phone), { pushState: 'failing', pushError: 'forbidden', pushErrorSince })
-    answers({ status: 201 })
     world.clock.advance(60_000)
-    await world.ask(phone)
-    assert.deepEqual(await world.outcomes(1), { accepted: 1 })
+    await pushTo({ status: 201 }, phone)
     assert.deepEqual(await managed(phone), { pushState: 'ok', pushError: null, pushErrorSince: null })
+  })
+
+  it('T27: 403 to three users in a row is an alarm about the configuration, once; no user can ring it alone', async () => {
+    const [one, two, three] = [await subscribed(), await subscribed(), await subscribed()]
+    const again = await phoneOf(world.server, { userId: one.userId, username: one.username, pin: true })
+    await newSubscription(world.server, again.device)
+    const alarms = () => world.server.logged.filter(({ alarm }) => alarm === 'push.forbidden')
+    await pushTo({ status: 403 }, one, again, two)
+    await pushTo({ status: 201 }, three)
+    world.clock.advance(60_000)
+    await pushTo({ status: 403 }, two, three)
+    assert.deepEqual(alarms(), [])
+    await pushTo({ status: 403 }, one)
+    world.clock.advance(60_000)
+    await pushTo({ status: 403 }, one, two, three)
+    const host = 'fcm.googleapis.com'
+    const rung = alarms().map(({ host, status, level }) => [host, status, level])
+    assert.deepEqual(rung, [[host, 403, 50]])
+    const logged = await auditOf(world.server, { event: 'push.forbidden' })
+    assert.deepEqual(logged, [{ event: 'push.forbidden', data: { host, status: 403 } }])
   })
 
   it('T27: 429 is tried again when the push service says so, 500 twice, and nothing after the request’s end', async () => {

@@ -8,6 +8,7 @@ import { newSubscription } from '../support/subscriptions.ts'
 
 const minuteMs = 60_000
 const lifeMs = 120_000
+const google = 'fcm.googleapis.com'
 
 onEveryEngine((engine) => {
   let world: PushWorld
@@ -16,10 +17,16 @@ onEveryEngine((engine) => {
   })
   after(() => world.stop())
 
-  async function subscribed(): Promise<Phone> {
+  async function subscribed(endpoint?: string): Promise<Phone> {
     const phone = await newPhone(world.server)
-    await newSubscription(world.server, phone.device)
+    await newSubscription(world.server, phone.device, endpoint)
     return phone
+  }
+  /** As by so many pushes that get no answer; the returned function is their timeout. */
+  function takeConnections(service: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    for (let taken = 0; taken < 50; taken++) void world.server.app.pushes.send(service, () => promise)
+    return resolve
   }
   /** Asks and lets the request lapse; whether it was pushed. */
   async function isPushed(phone: Phone): Promise<boolean> {
@@ -121,6 +128,54 @@ onEveryEngine((engine) => {
       clock.advance(10_000)
       assert.deepEqual(await world.outcomes(1), { unneeded: 1 }, end)
       assert.equal(service.received.length, before)
+      if (end !== 'cancel') continue
+      // It did not leave, so that another one may now, ten seconds after the first.
+      await world.ask(phone)
+      assert.deepEqual(await world.outcomes(1), { accepted: 1 })
     }
+  })
+
+  it('a push service that does not answer keeps its own phones waiting, whatever their hosts are, and no others', async (t) => {
+    const { service, server } = world
+    const waiting = [
+      await subscribed(`https://${google}/fcm/send/1`),
+      await subscribed('https://wns2-by3p.notify.windows.com/w/?token=1'),
+      await subscribed('https://a.notify.windows.com/w/?token=2'),
+    ]
+    const other = await subscribed('https://updates.push.services.mozilla.com/wpush/v2/1')
+    const release = [google, '.notify.windows.com'].map(takeConnections)
+    t.after(() => release.forEach((end) => void end()))
+    for (const phone of [...waiting, other]) await world.ask(phone)
+    assert.deepEqual(await world.outcomes(1), { accepted: 1 })
+    assert.equal(service.received.at(-1)?.host, 'updates.push.services.mozilla.com')
+    assert.equal(server.app.pushes.open, 3)
+    for (const end of release) end()
+    assert.deepEqual(await world.outcomes(3), { accepted: 3 })
+  })
+
+  it('what is too much for one push service is dropped, and others have their own room', async (t) => {
+    const [phone, other] = [await subscribed(), await subscribed('https://web.push.apple.com/Q1')]
+    const { promise, resolve } = Promise.withResolvers<void>()
+    t.after(() => resolve())
+    let begun = 0
+    while (world.server.app.pushes.begin(google, () => promise)) begun++
+    await world.ask(phone)
+    assert.deepEqual(await world.outcomes(1), { dropped: 1 })
+    await world.ask(other)
+    assert.deepEqual(await world.outcomes(1), { accepted: 1 })
+    assert.equal(begun, 2_000)
+  })
+
+  it('a push that waits for a connection is not sent when its request is over meanwhile', async (t) => {
+    const { service, server } = world
+    const [phone, before] = [await subscribed(), service.received.length]
+    const release = takeConnections(google)
+    t.after(release)
+    const { id } = await world.ask(phone)
+    await server.call('DELETE', `/api/domains/${phone.domainId}/sessions/${id}`)
+    assert.equal(server.app.pushes.open, 1)
+    release()
+    assert.deepEqual(await world.outcomes(1), { unneeded: 1 })
+    assert.equal(service.received.length, before)
   })
 })

@@ -38,8 +38,6 @@ export function startVectorServer(engine: TestEngine): Promise<TestServer> {
     settings: {
       COUNTERSIGN_DEVICE_URL: world.aud,
       COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1',
-      // The subscription in push.json is bytes in a row: no browser made it.
-      COUNTERSIGN_PUSH_CONTACT: 'off',
     },
   })
 }
