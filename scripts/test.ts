@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { startPostgres } from './postgres.ts'
 import { pathWithRuntimes } from './runtimes.ts'
 import { installSystemPackages } from './system-packages.ts'
@@ -56,7 +57,9 @@ async function runTests(): Promise<number> {
     : await startPostgres()
   try {
     if (stopped) return exitCodeOf(stopped)
-    const env = { ...process.env, COUNTERSIGN_TEST_POSTGRES: postgres.url }
+    // Hundreds of processes are started, and each would compile the same files again.
+    const compiled = join(import.meta.dirname, '../node_modules/.cache/node')
+    const env = { ...process.env, COUNTERSIGN_TEST_POSTGRES: postgres.url, NODE_COMPILE_CACHE: compiled }
     const runner = spawn(process.execPath, [...runnerFlags, ...flags, ...files], { stdio: 'inherit', env })
     stop = (signal) => runner.kill(signal)
     return await new Promise((resolve, reject) => {

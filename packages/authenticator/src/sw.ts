@@ -1,6 +1,8 @@
 /// <reference lib="webworker" />
 // The service worker: the app opens without a network, and a notification is shown when a request waits. It knows no keys and
 // speaks to nobody.
+import { keptLanguage } from './kept-language.ts'
+
 declare const self: ServiceWorkerGlobalScope
 
 const cacheName = `countersign-${__VERSION__}`
@@ -21,7 +23,7 @@ self.addEventListener('fetch', (event) => {
 self.addEventListener('message', (event) => {
   if (event.data?.kind === 'take over') event.waitUntil(takeOver())
 })
-self.addEventListener('push', (event) => event.waitUntil(show(fixedText())))
+self.addEventListener('push', (event) => event.waitUntil(fixedText().then(show)))
 self.addEventListener('notificationclick', (event) => {
   event.notification.close()
   event.waitUntil(openInbox())
@@ -89,9 +91,11 @@ async function keep(request: Request, response: Response): Promise<void> {
   await cache.put(request, response)
 }
 
-// The message is the same for everybody and says nothing, so it need not be read: this is what it says, in the phone's language.
-function fixedText(): { title: string; body: string; lang: string } {
-  const lang = self.navigator.language.toLowerCase().startsWith('de') ? 'de' : 'en'
+// The message is the same for everybody and says nothing, so it need not be read: this is what it says, in the language of the
+// app, which is the phone's until the user chooses another.
+async function fixedText(): Promise<{ title: string; body: string; lang: string }> {
+  const language = (await keptLanguage()) ?? self.navigator.language
+  const lang = language.toLowerCase().startsWith('de') ? 'de' : 'en'
   return { ...words[lang], lang }
 }
 

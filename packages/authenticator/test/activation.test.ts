@@ -1,10 +1,10 @@
 // The way from a code to a key, as the screens see it, against a real server.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, it } from 'node:test'
-import { addMember, createDomain, operatorOf } from '../../server/src/main.ts'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { askFor, codeFor, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { type Lies, SoftAuthenticator } from '../../server/test/support/webauthn.ts'
+import { askFor, codeFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
 
 onSqlite((engine) => {
   let server: TestServer
@@ -20,6 +20,12 @@ onSqlite((engine) => {
   afterEach(() => phone.close())
 
   const step = () => phone.model.activation.step
+  const withFinger = async (lies: Lies = {}) => {
+    const finger = { authenticator: new SoftAuthenticator(server.deviceUrl), lies }
+    phone.close()
+    phone = await openPhone(server, { finger })
+    return finger
+  }
   const toConfirm = async (domainId: string) => {
     const { activation } = phone.model
     activation.start()
@@ -146,6 +152,63 @@ onSqlite((engine) => {
     assert.equal(request.outcome.is, 'approved')
   })
 
+  it('finishes what was offline for longer than the server takes a message: with the right time, and the rest as it was', async () => {
+    await toConfirm(server.acme.pinDomainId)
+    await phone.model.activation.confirm()
+    phone.network.down = true
+    const chosen = phone.model.activation.choosePin('482913')
+    await until(() => phone.network.sent.some(({ path }) => path === '/activation/finish'))
+    server.clock.advance(400_000)
+    phone.network.down = false
+    await chosen
+    assert.equal(step().at, 'ready')
+  })
+
+  it('asks after an interruption for the same kind of unlock, because the first finish may have arrived', async () => {
+    const domainId = await domainOf(server, { keyType: 'PIN', platformUnlockEnabled: true })
+    await withFinger()
+    await toConfirm(domainId)
+    await phone.model.activation.confirm()
+    Object.assign(phone.network, { loseReplies: 10_000, losing: /finish|sync/ })
+    void phone.model.activation.choosePin('482913')
+    await until(() => phone.network.sent.filter(({ path }) => /finish/.test(path)).length > 1)
+    await phone.reopen()
+    const asked = await until(() => {
+      const now = step()
+      return now.at === 'unlock' && now
+    })
+    assert.deepEqual(asked.offer.unlock, ['pin'])
+    await phone.model.activation.choosePlatform()
+    phone.network.loseReplies = 0
+    await phone.model.activation.choosePin('482913')
+    assert.equal(step().at, 'ready')
+    const { sid } = await askFor(server, domainId)
+    const request = await shown(phone, sid)
+    await request.approve({ pin: '482913' })
+    assert.equal(request.outcome.is, 'approved')
+  })
+
+  it('asks for another way to unlock when the server does not take the first', async () => {
+    const domainId = await domainOf(server, { keyType: 'PIN', platformUnlockEnabled: true })
+    const finger = await withFinger({ rpId: 'other.example' })
+    await toConfirm(domainId)
+    await phone.model.activation.confirm()
+    await phone.model.activation.choosePlatform()
+    const asked = step()
+    assert.deepEqual(asked.at === 'unlock' && [asked.problem, asked.offer.unlock], [
+      { is: 'not_taken' },
+      ['pin', 'platform'],
+    ])
+    // Meanwhile the domain has come to want the other one.
+    await server.call('PATCH', `/admin/v1/domains/${domainId}`, { body: { keyType: 'BIOMETRIC' } })
+    await phone.model.activation.choosePin('482913')
+    const again = step()
+    assert.deepEqual(again.at === 'unlock' && [again.problem, again.offer.unlock], [{ is: 'not_taken' }, ['platform']])
+    finger.lies = {}
+    await phone.model.activation.choosePlatform()
+    assert.equal(step().at, 'ready')
+  })
+
   it('adds nothing when the code was withdrawn meanwhile, and deletes the keys once that is certain', async () => {
     await toConfirm(server.acme.domainId)
     await server.call('DELETE', `/api/domains/${server.acme.domainId}/users/${server.acme.alice}/token`)
@@ -156,10 +219,7 @@ onSqlite((engine) => {
   })
 
   it('offers a passcode where the domain wants one', async () => {
-    const actor = await operatorOf(server.app, server.acme.id)
-    const domain = await createDomain(server.app, actor, { name: 'Vault', type: 'API', keyType: 'PASSCODE' })
-    await addMember(server.app, actor, { domainId: domain.id, userId: server.acme.alice })
-    await toConfirm(domain.id)
+    await toConfirm(await domainOf(server, { keyType: 'PASSCODE' }))
     const asked = step()
     assert.ok(asked.at === 'confirm')
     assert.deepEqual([asked.offer.unlock, asked.offer.minLength], [['passcode'], 8])
@@ -178,26 +238,5 @@ onSqlite((engine) => {
     phone.model.tokens.dismissEvicted()
     await phone.reopen()
     assert.equal(phone.model.tokens.evicted, false)
-  })
-
-  it('T32: removes a key here and on the server, changes its PIN, gives it a name', async () => {
-    const token = await enrol(server, phone, '482913')
-    await token.rename(' Work ')
-    assert.equal(token.name, 'Work')
-    assert.deepEqual(await token.changePin('482914', '739164'), { is: 'wrong_pin', remaining: 4 })
-    assert.deepEqual(await token.changePin('482913', '1234'), { is: 'refused', problem: { is: 'common' } })
-    assert.deepEqual(await token.changePin('482913', '739164'), { is: 'done' })
-    const { sid } = await askFor(server, server.acme.pinDomainId)
-    const request = await shown(phone, sid)
-    await request.approve({ pin: '739164' })
-    assert.equal(request.outcome.is, 'approved')
-    phone.network.down = true
-    assert.deepEqual(await token.remove(), { is: 'not_sent', problem: { is: 'offline' } })
-    phone.network.down = false
-    assert.deepEqual(await token.remove(), { is: 'done' })
-    assert.deepEqual(await phone.store.tokens(), [])
-    const path = `/api/domains/${server.acme.pinDomainId}/users/${server.acme.alice}/token`
-    assert.equal((await server.call('GET', path)).status, 404)
-    assert.deepEqual(phone.model.tokens.ended, [])
   })
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, it } from 'node:test'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { askFor, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { askFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
 
 onSqlite((engine) => {
   let server: TestServer
@@ -200,4 +200,63 @@ onSqlite((engine) => {
     await until(() => phone.model.connection.skewMinutes === 7)
     assert.ok(Math.abs(phone.model.now - server.clock.now()) < 2_000)
   })
+
+  it('is not hurried by a key that the server refuses, which it asks about again a minute later', async () => {
+    await enrol(server, phone)
+    const [record] = await phone.store.tokens()
+    assert.ok(record)
+    const stray = 'f'.repeat(40)
+    await phone.store.update(stray, () => ({ ...record, tid: stray }))
+    await phone.reopen()
+    await until(() => phone.model.tokens.all.find(({ tid }) => tid === stray)?.state.is === 'unknown')
+    const polls = () => phone.network.sent.filter(({ path }) => path === '/sync').map(({ body }) => kidsOf(body))
+    const about = (tid: string) => polls().filter((kids) => kids.includes(tid)).length
+    for (let i = 0; i < 3; i++) {
+      const { sid, path } = await askFor(server, server.acme.domainId)
+      const request = await shown(phone, sid)
+      await server.call('DELETE', path)
+      await until(() => request.outcome.is === 'closed')
+    }
+    assert.ok(about(record.tid) > 3)
+    assert.equal(about(stray), 1)
+    server.clock.advance(61_000)
+    await askFor(server, server.acme.domainId)
+    await until(() => about(stray) === 2)
+  })
+
+  it('does not tell the server of requests of a key that rests, which would end each poll at once', async () => {
+    const other = await domainOf(server, { keyType: 'ONE_STEP' })
+    await enrol(server, phone)
+    const { tid } = await enrol(server, phone, undefined, other)
+    const { sid } = await askFor(server, other)
+    await shown(phone, sid)
+    for (let i = 0; i < 60; i++) server.app.limits.signedMessages.count(tid)
+    const haves = () => phone.network.sent.filter(({ path }) => path === '/sync').map(({ body }) => JSON.parse(body))
+    await shown(phone, (await askFor(server, server.acme.domainId)).sid)
+    await until(() => haves().at(-1).tokens.length === 1)
+    assert.doesNotMatch(JSON.stringify(haves().at(-1).have), new RegExp(sid))
+    assert.equal(phone.model.requests.open.length, 2)
+  })
+
+  it('shows a request although the store fails, and those that come after it', async () => {
+    await enrol(server, phone)
+    const [record] = await phone.store.tokens()
+    assert.ok(record)
+    // The store fails just when the first request ends the pause of its key.
+    await phone.store.update(record.tid, (current) => current && { ...current, pausedUntil: 1 })
+    await phone.reopen()
+    await until(() => phone.model.connection.state === 'online')
+    phone.store.failing = 1
+    const first = await askFor(server, server.acme.domainId)
+    await until(() => phone.store.failing === 0)
+    assert.equal(phone.model.requests.current?.sid, first.sid)
+    const second = await askFor(server, server.acme.domainId)
+    await shown(phone, second.sid)
+  })
 })
+
+/** The tids that a poll is about. */
+function kidsOf(body: string): string[] {
+  const { tokens } = JSON.parse(body) as { tokens: string[] }
+  return tokens.map((jws) => JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()).kid)
+}

@@ -95,7 +95,7 @@ describe('the screens', { skip }, () => {
     assert.deepEqual(await heard(), ['deny'])
   })
 
-  it('show what an application says as text: no link, no image, no markup', async () => {
+  it('T24: show what an application says as text: no link, no image, no markup', async () => {
     await opened.show('request-many', 'en', 'light')
     const sign = opened.page.locator('.sign')
     assert.equal(await sign.locator('a, img, dd b').count(), 0)

@@ -10,11 +10,11 @@ export class Commands {
   #lines: AsyncIterator<string>
 
   constructor(environment: Record<string, string>) {
-    const { PATH = '' } = process.env
+    const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
     const flags = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'many.ts')]
     const child = spawn(process.execPath, flags, {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { PATH, ...environment },
+      env: { PATH, NODE_COMPILE_CACHE, ...environment },
     })
     this.#child = child
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

@@ -1,29 +1,22 @@
 import { readActivationCode } from '@countersign/protocol/activation-code.ts'
 import type { BeginReply, Factor } from '@countersign/protocol/device-messages.ts'
 import { readLink } from '../link.ts'
-import { begin, newToken, sendFinish, signFinish } from '../protocol/activation.ts'
+import { begin, sendFinish } from '../protocol/activation.ts'
 import { newPinUnlock, pinFactor, problemOf } from '../protocol/pins.ts'
 import { isCalledOff } from '../protocol/platform.ts'
 import { Refusal } from '../protocol/refusals.ts'
-import { sync, tokensMax } from '../protocol/sync.ts'
-import type { PendingFinish, TokenRecord, UnlockRecord } from '../store/records.ts'
-import type { Keyring } from './keyring.svelte.ts'
+import { tokensMax } from '../protocol/sync.ts'
+import type { TokenRecord, UnlockRecord } from '../store/records.ts'
+import { type Finish, type FinishParts, fateOf, prepareFinish, type Unfinished } from './finish.ts'
 import type { Activation, ActivationStep, Offer, Token, UnlockProblem } from './model.ts'
-import { type Attempt, malformedCode, offerView, stepAfterRefusal } from './offers.ts'
-import type { Surroundings } from './surroundings.ts'
-import { sendProblem } from './views.ts'
+import { type Attempt, asksFor, malformedCode, offerView, stepAfterRefusal } from './offers.ts'
+import { kindOf, sendProblem } from './views.ts'
 
-export interface ActivationParts {
-  inside: Surroundings
-  keyring: Keyring
+export interface ActivationParts extends FinishParts {
   tokenView(tid: string): Token | undefined
-  /** whether the browser has promised to keep the keys */
-  onPersist(persisted: boolean): void
   /** a token has become active */
   onActive(record: TokenRecord): void
 }
-
-type Unfinished = TokenRecord & { activation: PendingFinish }
 
 /** From a code to a key. Nothing is stored before the unlock is chosen, and everything before finish is sent. */
 export class ActivationFlow implements Activation {
@@ -31,8 +24,7 @@ export class ActivationFlow implements Activation {
   #step = $state.raw<ActivationStep>({ at: 'idle' })
   #attempt: Attempt | undefined
   #offered: { reply: BeginReply; view: Offer } | undefined
-  /** the finish that may have to be sent again; with a PIN it is in memory only */
-  #finish: { record: Unfinished; jws: string } | undefined
+  #finish: Finish | undefined
   /** ends the pause before the next try; undefined when nothing is being sent */
   #hurry: (() => void) | undefined
 
@@ -85,10 +77,9 @@ export class ActivationFlow implements Activation {
   async confirm(): Promise<void> {
     if (this.#step.at !== 'confirm') return
     const { offer } = this.#step
-    if (offer.unlock.length === 0) this.#step = { at: 'refused', why: 'unsupported' }
-    else if (offer.unlock.includes('none'))
-      await this.#choose(async () => ({ unlock: { method: 'none' }, factor: { m: 'none' } }))
-    else this.#step = { at: 'unlock', offer, busy: false }
+    if (asksFor(offer)) this.#step = { at: 'unlock', offer, busy: false }
+    else if (offer.unlock.length === 0) this.#step = { at: 'refused', why: 'unsupported' }
+    else await this.#choose(async () => ({ unlock: { method: 'none' }, factor: { m: 'none' } }))
   }
 
   decline(): void {
@@ -99,7 +90,7 @@ export class ActivationFlow implements Activation {
     const offered = this.#offered
     if (this.#step.at !== 'unlock' || this.#step.busy || !offered) return
     const { policy, tid } = offered.reply
-    const kind = policy.kind === 'passcode' ? 'passcode' : 'pin'
+    const kind = kindOf(policy)
     const problem = problemOf(pin, kind, policy)
     if (problem) return this.#unlock(problem)
     await this.#choose(async (old) => {
@@ -110,9 +101,8 @@ export class ActivationFlow implements Activation {
 
   async choosePlatform(): Promise<void> {
     const offered = this.#offered
-    if (this.#step.at !== 'unlock' || this.#step.busy || !offered) return
-    const { reply } = offered
-    await this.#choose(() => this.#parts.inside.platform.register(reply))
+    if (this.#step.at !== 'unlock' || this.#step.busy || !offered?.view.unlock.includes('platform')) return
+    await this.#choose(() => this.#parts.inside.platform.register(offered.reply))
   }
 
   async retry(): Promise<void> {
@@ -137,14 +127,15 @@ export class ActivationFlow implements Activation {
 
   /**
    * Goes on with an activation whose finish had no answer before the page was left: sends the same message again, or asks for
-   * the PIN again, because a message with a PIN in it is not kept.
+   * the PIN again, because a message with a PIN in it is not kept. For nothing but that: the first may have arrived.
    */
   async resume(record: Unfinished): Promise<void> {
     if (this.#step.at !== 'idle' || (await this.#settle(record)) !== 'open') return
     const { aid, nonce, expires, jws } = record.activation
     if (expires * 1000 <= this.#parts.inside.client.clock.now()) return
     const time = Math.floor(this.#parts.inside.client.clock.now() / 1000)
-    await this.#offer({ ...record, aid, nonce, expires, time })
+    const policy = { ...record.policy, unlock: [record.unlock.method] }
+    await this.#offer({ ...record, aid, nonce, expires, time, policy })
     const offer = this.#offered?.view
     if (!offer) return
     if (jws === undefined) {
@@ -191,7 +182,7 @@ export class ActivationFlow implements Activation {
       const old = this.#parts.keyring.find(reply.tid)
       const { unlock, factor } = await make(old?.unlock)
       this.#step = { at: 'finishing', offer: view }
-      await this.#prepare(reply, { unlock, factor, old })
+      this.#finish = await prepareFinish(this.#parts, reply, { unlock, factor })
     } catch (error) {
       if (this.#step.at !== 'unlock') throw error
       return this.#unlock({ is: isCalledOff(error) ? 'cancelled' : 'unavailable' })
@@ -203,25 +194,6 @@ export class ActivationFlow implements Activation {
   async #again(): Promise<void> {
     if (this.#attempt) await this.#begin(this.#attempt)
     else this.#forget()
-  }
-
-  async #prepare(
-    reply: BeginReply,
-    { unlock, factor, old }: { unlock: UnlockRecord; factor: Factor; old: TokenRecord | undefined },
-  ): Promise<void> {
-    const { client, page, push } = this.#parts.inside
-    const persisted = await page.persist()
-    this.#parts.onPersist(persisted)
-    const subscription = reply.vapid && push.permission === 'granted' ? await push.subscribe(reply.vapid) : undefined
-    const { aid, nonce, expires } = reply
-    const activation = { aid, nonce, expires }
-    const fresh = old ? { ...old, unlock } : await newToken(client, reply, unlock)
-    const record: Unfinished = { ...fresh, activation, pushEndpoint: subscription?.endpoint ?? '' }
-    const own = { factor, device: page.describe(persisted), push: subscription ?? null }
-    const jws = await signFinish(client, record, own)
-    const kept = factor.m === 'pin' ? record : { ...record, activation: { ...activation, jws } }
-    await this.#parts.keyring.update(record.tid, () => kept)
-    this.#finish = { record, jws }
   }
 
   async #send(): Promise<void> {
@@ -237,7 +209,7 @@ export class ActivationFlow implements Activation {
     }
     try {
       const { client } = this.#parts.inside
-      await sendFinish(client, finish.record.tid, finish.jws, { times: Number.POSITIVE_INFINITY, onLate })
+      await sendFinish(client, finish.record, finish.jws, { times: Number.POSITIVE_INFINITY, onLate })
       await this.#activated(finish.record)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
@@ -253,25 +225,31 @@ export class ActivationFlow implements Activation {
       return
     }
     this.#finish = undefined
+    if (refusal.code === 'token_revoked') await this.#parts.keyring.remove(record.tid)
     // An earlier finish, whose answer was lost, may have gone through all the same (§5): the keys stay until that is known.
-    if (refusal.code === 'factor_required' || refusal.code === 'token_revoked')
-      await this.#parts.keyring.remove(record.tid)
     else if ((await this.#settle(record)) === 'active') return
+    else if (refusal.code === 'factor_required' || refusal.code === 'malformed') return this.#chooseAgain(record)
     this.#step = { at: 'refused', why: 'withdrawn' }
   }
 
-  /** Asks what the server knows of the token's key; `open` is also that it did not answer: the poll finds out. */
+  // What was to unlock it was not taken, and nothing is used up (§5): the domain wants another now, or the credential is none.
+  async #chooseAgain({ tid, policy, unlock }: Unfinished): Promise<void> {
+    const offered = this.#offered
+    await this.#parts.keyring.remove(tid)
+    if (this.#attempt) await this.#begin(this.#attempt)
+    else if (offered) {
+      const others = policy.unlock.filter((method) => method !== unlock.method)
+      await this.#offer({ ...offered.reply, policy: { ...policy, unlock: others } })
+      const offer = this.#offered?.view
+      this.#step = offer?.unlock.length ? { at: 'confirm', offer } : { at: 'refused', why: 'unsupported' }
+    }
+    if (this.#step.at === 'confirm' && asksFor(this.#step.offer)) this.#unlock({ is: 'not_taken' })
+  }
+
   async #settle(record: Unfinished): Promise<'active' | 'ended' | 'open'> {
-    const result = await sync(this.#parts.inside.client, [record], { waitSeconds: 0, have: [] })
-      .then(({ results }) => results.find(({ kid }) => kid === record.tid))
-      .catch((error: unknown) => {
-        if (!(error instanceof Refusal)) throw error
-      })
-    if (result?.ok) await this.#activated(record)
-    if (result?.ok) return 'active'
-    if (result?.code !== 'token_revoked') return 'open'
-    await this.#parts.keyring.remove(record.tid)
-    return 'ended'
+    const fate = await fateOf(this.#parts, record)
+    if (fate === 'active') await this.#activated(record)
+    return fate
   }
 
   async #activated({ tid }: Unfinished): Promise<void> {

@@ -104,6 +104,8 @@ export type UnlockProblem =
   /** the user or the system called fingerprint or face off */
   | { is: 'cancelled' }
   | { is: 'unavailable' }
+  /** the server refused it: the domain wants another now, or does not take this phone's */
+  | { is: 'not_taken' }
 
 // ---- requests ----
 
@@ -223,8 +225,14 @@ export interface Token {
   /** the last 50 requests, newest first */
   readonly history: HistoryEntry[]
   rename(name: string): Promise<void>
-  /** A new PIN, proven by the old one. */
-  changePin(oldPin: string, newPin: string): Promise<ChangeResult>
+  /** what it may be unlocked by from now on; empty: that cannot be changed here. Only what is there already: a new PIN or passcode. */
+  readonly unlocks: Exclude<Unlock, 'none'>[]
+  /** a change was sent and has no answer yet: retryChange() */
+  readonly unconfirmedChange: boolean
+  /** Another unlock, proven by the old one: '' where that is the platform's, which asks by itself. Call it from a tap. */
+  changeUnlock(oldPin: string, next: NewUnlock): Promise<ChangeResult>
+  /** Sends a change that had no answer again. */
+  retryChange(): Promise<ChangeResult>
   /** Removes it here and on the server. */
   remove(): Promise<RemoveResult>
 }
@@ -240,13 +248,18 @@ export type TokenState =
   /** the server does not know it any more, but has not said that it was ended */
   | { is: 'unknown' }
 
+/** A PIN or passcode, or what unlocks the phone itself. */
+export type NewUnlock = { pin: string } | 'platform'
+
 export type ChangeResult =
   | { is: 'done' }
   | { is: 'wrong_pin'; remaining: number }
   | { is: 'refused'; problem: UnlockProblem }
   | { is: 'key_ended' }
-  /** may or may not have happened: the same call again settles it */
+  /** may or may not have happened: retryChange() settles it, or the same PINs typed again within ten minutes */
   | { is: 'not_sent'; problem: SendProblem }
+  /** may or may not have happened, and the server cannot tell any more: what unlocks it shows at the next request */
+  | { is: 'unknown' }
   | { is: 'unsupported' }
 
 export type RemoveResult = { is: 'done' } | { is: 'not_sent'; problem: SendProblem }

@@ -1,8 +1,8 @@
 import type { BeginReply } from '@countersign/protocol/device-messages.ts'
 import type { CodeProof } from '../protocol/activation.ts'
 import type { Refusal } from '../protocol/refusals.ts'
-import type { ActivationStep, CodeProblem, Offer, Unlock } from './model.ts'
-import { domainView, sendProblem } from './views.ts'
+import type { ActivationStep, CodeProblem, Offer } from './model.ts'
+import { domainView, sendProblem, unlocksOf } from './views.ts'
 
 /** What was presented, as long as it may have to be presented again. */
 export interface Attempt {
@@ -13,15 +13,17 @@ export interface Attempt {
 /** What the server offers, as the user is asked about it. */
 export function offerView(reply: BeginReply, origin: string, hasPlatform: boolean): Offer {
   const { server, domain, user, policy, expires } = reply
-  const unlock = policy.unlock.flatMap((method): Unlock[] => {
-    if (method === 'platform') return hasPlatform ? ['platform'] : []
-    return [method === 'pin' ? (policy.kind ?? 'pin') : method]
-  })
+  const unlock = unlocksOf(policy, hasPlatform)
   return {
     server: { name: server.name, origin },
     domain: domainView(domain),
     ...{ user, unlock, minLength: policy.minLength, expiresAt: expires * 1000 },
   }
+}
+
+/** Whether there is something to choose that unlocks it. */
+export function asksFor({ unlock }: Offer): boolean {
+  return unlock.length > 0 && !unlock.includes('none')
 }
 
 /** Where the user is after the server has refused a code. */

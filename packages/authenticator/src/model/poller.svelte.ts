@@ -185,7 +185,8 @@ export class Poller implements Connection {
     this.#polled = this.#tids
     // The first answer comes at once: only then is it known that there is a connection.
     const wait = this.#state === 'online' ? waitSeconds : 0
-    const reply = await sync(inside.client, tokens, { waitSeconds: wait, have: requests.have, signal })
+    const have = requests.have(tokens.map(({ tid }) => tid))
+    const reply = await sync(inside.client, tokens, { waitSeconds: wait, have, signal })
     await this.#connected()
     ticker.update()
     for (const result of reply.results) await this.#note(result)

@@ -4,12 +4,13 @@ import type { VerifiedChallenge } from '../protocol/challenge.ts'
 import { provePin } from '../protocol/pins.ts'
 import { isCalledOff } from '../protocol/platform.ts'
 import { Refusal } from '../protocol/refusals.ts'
-import type { HistoryRecord, TokenRecord } from '../store/records.ts'
+import type { HistoryRecord, TokenRecord, UnlockRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
 import type { Answer, Domain, Outcome, RequestProblem, SignInRequest, Unlock } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Ticker } from './ticker.svelte.ts'
-import { domainView } from './views.ts'
+import { doubted, isOfPins, settledBy, unlockBy } from './unlock-records.ts'
+import { domainView, unlockOf } from './views.ts'
 
 const armingMs = 700
 const undoMs = 600_000
@@ -65,8 +66,8 @@ export class PendingRequest implements SignInRequest {
 
   get unlock(): Unlock {
     const { unlock } = this.#verified.challenge
-    const own = this.#record?.unlock
-    return unlock === 'pin' && own?.method === 'pin' ? own.kind : unlock
+    const own = this.#own
+    return own ? unlockOf(own) : unlock
   }
 
   get secondsTotal(): number {
@@ -160,6 +161,12 @@ export class PendingRequest implements SignInRequest {
     return this.#parts.keyring.find(this.tid)
   }
 
+  /** what unlocks the key as this request asks for it; undefined when it asks for nothing, too */
+  get #own(): UnlockRecord | undefined {
+    const { unlock } = this.#verified.challenge
+    return this.#record && unlock !== 'none' ? unlockBy(this.#record, unlock) : undefined
+  }
+
   #signer(): TokenRecord {
     const record = this.#record
     if (!record) throw new Error('The key of a request is gone')
@@ -171,22 +178,17 @@ export class PendingRequest implements SignInRequest {
   }
 
   #missing(number: string, pin: string): RequestProblem | undefined {
-    const own = this.#record?.unlock
     const wanted = this.#verified.challenge.unlock
-    if (wanted !== 'none' && own?.method !== wanted) return { is: 'unlock_required' }
+    if (wanted !== 'none' && !this.#own) return { is: 'unlock_required' }
     if (!this.isNumber(number)) return { is: 'number_missing' }
     return wanted === 'pin' && pin === '' ? { is: 'pin_missing' } : undefined
   }
 
   async #prove(pin: string): Promise<UnlockProof | undefined> {
-    const { unlock } = this.#signer()
+    const unlock = this.#own
     const binding = approvalBinding(this.#verified)
-    const wanted = this.#verified.challenge.unlock
-    if (wanted === 'pin' && unlock.method === 'pin') return provePin(pin, unlock, binding)
-    if (wanted === 'platform' && unlock.method === 'platform') {
-      return this.#parts.inside.platform.prove(unlock, binding)
-    }
-    return undefined
+    if (unlock?.method === 'pin') return provePin(pin, unlock, binding)
+    return unlock?.method === 'platform' ? this.#parts.inside.platform.prove(unlock, binding) : undefined
   }
 
   async #deliver(jws: string, answer: Answer): Promise<void> {
@@ -213,7 +215,11 @@ export class PendingRequest implements SignInRequest {
     const at = inside.client.clock.now()
     if (answer.is === 'approve' && state === 'approved') {
       this.#outcome = { is: 'approved', at, undoUntil: at + undoMs }
-      await keyring.amend(this.tid, { lastUsedAt: at })
+      const own = this.#own
+      await keyring.update(
+        this.tid,
+        (record) => record && { ...(own ? settledBy(record, own) : record), lastUsedAt: at },
+      )
       return this.#remember('approved')
     }
     if (answer.is === 'approve' || state !== 'denied') {
@@ -229,6 +235,8 @@ export class PendingRequest implements SignInRequest {
   async #refused({ code, remaining, state }: Refusal, answer: Answer): Promise<void> {
     if (code === 'factor_failed' && remaining > 0) {
       this.#pinTriesLeft = remaining
+      // Of two PINs that may be the one, the other may have another length.
+      await this.#parts.keyring.update(this.tid, (record) => (record && isOfPins(record) ? doubted(record) : record))
       return this.#open({ is: 'wrong_pin', remaining })
     }
     if (code === 'factor_failed') return this.#keyEnded('pin')

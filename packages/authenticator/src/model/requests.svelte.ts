@@ -57,9 +57,9 @@ export class RequestList implements Requests {
     if (this.#shown === sid) this.#showNewest()
   }
 
-  /** The sids that the server need not tell again. */
-  get have(): string[] {
-    return [...this.#known.keys()]
+  /** The sids that the server need not tell again when it is asked about these tokens. Any other would end its wait (§8). */
+  have(tids: string[]): string[] {
+    return [...this.#known.values()].filter(({ tid }) => tids.includes(tid)).map(({ sid }) => sid)
   }
 
   /** What a tab that has just opened is told. */
@@ -105,9 +105,9 @@ export class RequestList implements Requests {
     }
     const request = new PendingRequest(verified, this.#parts)
     this.#all = [request, ...this.#all].sort((one, other) => other.createdAt - one.createdAt)
+    this.#showNewer(request)
     // The token hears of requests again: a pause, if there was one, is over.
     if (record.pausedUntil !== undefined) await this.#parts.keyring.amend(entry.tid, { pausedUntil: 0 })
-    this.#showNewer(request)
   }
 
   #close(sid: string, state: Parameters<PendingRequest['close']>[0]): void {

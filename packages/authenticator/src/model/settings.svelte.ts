@@ -1,3 +1,4 @@
+import { keepLanguage } from '../kept-language.ts'
 import type { Language, Settings, Theme } from './model.ts'
 
 const names = { language: 'countersign.language', theme: 'countersign.theme' }
@@ -53,6 +54,7 @@ export class PhoneSettings implements Settings {
   #show(): void {
     const root = document.documentElement
     root.lang = this.#language
+    if (localStorage.getItem(names.language) !== null) void keepLanguage(this.#language)
     if (this.#theme === 'system') delete root.dataset.theme
     else root.dataset.theme = this.#theme
   }

@@ -1,12 +1,13 @@
-import { changePin, removeToken } from '../protocol/changes.ts'
-import { problemOf } from '../protocol/pins.ts'
+import { removeToken } from '../protocol/changes.ts'
 import { Refusal } from '../protocol/refusals.ts'
 import type { TokenRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
-import type { ChangeResult, Domain, HistoryEntry, RemoveResult, Token, TokenState, Unlock } from './model.ts'
+import type { ChangeResult, Domain, HistoryEntry, NewUnlock, RemoveResult, Token, TokenState, Unlock } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Ticker } from './ticker.svelte.ts'
-import { domainView, sendProblem, unlockOf } from './views.ts'
+import { UnlockChange } from './unlock-change.svelte.ts'
+import { unlockBy } from './unlock-records.ts'
+import { domainView, sendProblem, unlockOf, unlocksOf } from './views.ts'
 
 const nameLengthMax = 40
 
@@ -14,6 +15,8 @@ export interface TokenParts {
   inside: Surroundings
   keyring: Keyring
   ticker: Ticker
+  /** whether this phone can unlock by fingerprint, face or its own PIN */
+  hasPlatform(): boolean
 }
 
 /** A key as the screens see it. It goes on showing what it was when it is gone. */
@@ -21,11 +24,13 @@ export class KeyView implements Token {
   readonly tid: string
   readonly #parts: TokenParts
   readonly #record: TokenRecord
+  readonly #change: UnlockChange
 
   constructor(record: TokenRecord, parts: TokenParts) {
     this.tid = record.tid
     this.#record = record
     this.#parts = parts
+    this.#change = new UnlockChange(parts)
   }
 
   get domain(): Domain {
@@ -57,8 +62,21 @@ export class KeyView implements Token {
   }
 
   get pinLength(): number {
-    const { unlock } = this.#now
-    return unlock?.method === 'pin' ? unlock.length : 0
+    const pin = unlockBy(this.#now, 'pin')
+    return pin?.method === 'pin' ? pin.length : 0
+  }
+
+  get unlocks(): Exclude<Unlock, 'none'>[] {
+    const own = this.unlock
+    const { policy } = this.#now
+    if (own === 'none') return []
+    // Where nothing is asked for any more, what there is may still be changed (§8).
+    const taken = policy.unlock.includes('none') ? [own] : unlocksOf(policy, this.#parts.hasPlatform())
+    return taken.filter((method) => method !== 'none').filter((method) => method !== 'platform' || own !== 'platform')
+  }
+
+  get unconfirmedChange(): boolean {
+    return this.#change.unanswered
   }
 
   get minLength(): number {
@@ -83,21 +101,12 @@ export class KeyView implements Token {
     return this.#parts.keyring.amend(this.tid, { name: [...name.trim()].slice(0, nameLengthMax).join('') })
   }
 
-  async changePin(oldPin: string, newPin: string): Promise<ChangeResult> {
-    const record = this.#now
-    const old = record.unlock
-    if (old.method !== 'pin') return { is: 'unsupported' }
-    const kind = record.policy.kind === 'passcode' ? 'passcode' : 'pin'
-    const problem = problemOf(newPin, kind, record.policy)
-    if (problem) return { is: 'refused', problem }
-    try {
-      const unlock = await changePin(this.#parts.inside.client, record, { old, oldPin, newPin, kind })
-      await this.#parts.keyring.amend(this.tid, { unlock, unlockRequired: false })
-      return { is: 'done' }
-    } catch (error) {
-      if (error instanceof Refusal) return this.#notChanged(error)
-      throw error
-    }
+  changeUnlock(oldPin: string, next: NewUnlock): Promise<ChangeResult> {
+    return this.#change.begin(this.#now, { oldPin, next })
+  }
+
+  retryChange(): Promise<ChangeResult> {
+    return this.#change.send()
   }
 
   async remove(): Promise<RemoveResult> {
@@ -116,16 +125,5 @@ export class KeyView implements Token {
 
   get #now(): TokenRecord {
     return this.#parts.keyring.find(this.tid) ?? this.#record
-  }
-
-  async #notChanged(refusal: Refusal): Promise<ChangeResult> {
-    const { code, remaining } = refusal
-    if (code === 'factor_failed' && remaining > 0) return { is: 'wrong_pin', remaining }
-    if (code === 'factor_failed' || code === 'token_revoked') {
-      const { keyring, inside } = this.#parts
-      await keyring.end(this.tid, code === 'factor_failed' ? 'pin' : 'server', inside.client.clock.now())
-      return { is: 'key_ended' }
-    }
-    return code === 'factor_required' ? { is: 'unsupported' } : { is: 'not_sent', problem: sendProblem(refusal) }
   }
 }

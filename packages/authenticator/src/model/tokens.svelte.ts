@@ -5,11 +5,15 @@ import { domainView } from './views.ts'
 /** The keys on this phone. */
 export class TokenList implements Tokens {
   readonly #parts: TokenParts
+  #hasPlatform = $state(false)
   /** one view a key, so that a screen keeps the one that it shows */
   readonly #views = new Map<string, KeyView>()
 
-  constructor(parts: TokenParts) {
-    this.#parts = parts
+  constructor(parts: Omit<TokenParts, 'hasPlatform'>) {
+    this.#parts = { ...parts, hasPlatform: () => this.#hasPlatform }
+    void parts.inside.platform.available().then((available) => {
+      this.#hasPlatform = available
+    })
   }
 
   get all(): Token[] {

@@ -1,3 +1,4 @@
+import type { Policy } from '@countersign/protocol/device-messages.ts'
 import type { Refusal } from '../protocol/refusals.ts'
 import type { UnlockRecord } from '../store/records.ts'
 import type { Domain, SendProblem, Unlock } from './model.ts'
@@ -10,6 +11,19 @@ export function domainView({ id, name }: { id: string; name: string }): Domain {
 /** How a token is unlocked, in one word. */
 export function unlockOf(record: UnlockRecord): Unlock {
   return record.method === 'pin' ? record.kind : record.method
+}
+
+/** The kind of PIN that a domain wants. */
+export function kindOf({ kind }: Policy): 'pin' | 'passcode' {
+  return kind ?? 'pin'
+}
+
+/** What a domain takes, of what this phone can. */
+export function unlocksOf(policy: Policy, hasPlatform: boolean): Unlock[] {
+  return policy.unlock.flatMap((method): Unlock[] => {
+    if (method === 'platform') return hasPlatform ? ['platform'] : []
+    return [method === 'pin' ? kindOf(policy) : method]
+  })
 }
 
 /** Why something was not sent. */

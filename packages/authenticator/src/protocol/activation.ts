@@ -9,7 +9,7 @@ import type {
 import type { PendingFinish, TokenRecord, UnlockRecord } from '../store/records.ts'
 import { Refusal } from './refusals.ts'
 import { readBegin, readServer } from './replies.ts'
-import { type Client, generateSignKey, signOperation } from './signing.ts'
+import { type Client, generateSignKey, type Signer, signAgain, signOperation } from './signing.ts'
 import { callPatiently, type Patience } from './transport.ts'
 
 export type CodeProof = { username: string } | { secret: string }
@@ -50,8 +50,14 @@ export function signFinish(
   return signOperation(client, token, { op: 'activate', members, kid: aid })
 }
 
-/** Sends a finish, the very same bytes until there is an answer. Resolves when the token is active. */
-export async function sendFinish(client: Client, tid: string, jws: string, patience?: Patience): Promise<void> {
-  const reply = await callPatiently(client.transport, { path: '/activation/finish', body: jws }, patience)
-  if (reply.state !== 'active' || reply.tid !== tid) throw new Refusal('strange_answer', { status: 200 })
+/**
+ * Sends a finish, the very same bytes until there is an answer; one that was on its way for longer than the server takes it, once
+ * more with the right time. Resolves when the token is active.
+ */
+export async function sendFinish(client: Client, signer: Signer, jws: string, patience?: Patience): Promise<void> {
+  const send = (body: string) => callPatiently(client.transport, { path: '/activation/finish', body }, patience)
+  const reply = await send(jws).catch(async (refusal: unknown) =>
+    send(await signAgain(client, signer, { op: 'activate', jws }, refusal)),
+  )
+  if (reply.state !== 'active' || reply.tid !== signer.tid) throw new Refusal('strange_answer', { status: 200 })
 }

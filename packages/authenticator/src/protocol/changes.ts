@@ -1,23 +1,53 @@
-import type { PushSubscription } from '@countersign/protocol/device-messages.ts'
-import { newPinUnlock, type PinUnlock, pinFactor, provePin } from './pins.ts'
+import { toBase64url } from '@countersign/protocol/base64url.ts'
+import type { Factor, PushSubscription, UnlockProof } from '@countersign/protocol/device-messages.ts'
+import type { UnlockBinding } from '@countersign/protocol/unlock.ts'
+import type { ChangeId } from '../store/records.ts'
 import { isRefusal } from './refusals.ts'
-import { type Client, type Signer, sendOperation } from './signing.ts'
+import { type Client, randomBytes, type Signer, sendOperation, signAgain, signOperation } from './signing.ts'
+import { callPatiently } from './transport.ts'
 
+/** how long the server surely knows a message again; it promises a minute more */
+const rememberedSeconds = 600
 const noHash = new Uint8Array(32)
 
-/** Another PIN, proven by the old one. Returns what is to be stored. Throws `factor_failed`, `factor_required`, `token_revoked` … */
-export async function changePin(
+/** The jti of a change of factor comes before what is proven over it (§8). */
+export function newChangeId({ clock }: Client): ChangeId {
+  return { jti: toBase64url(randomBytes(16)), iat: Math.floor(clock.now() / 1000) }
+}
+
+/** Whether the server would still know a message with this jti again. */
+export function isRemembered({ clock }: Client, { iat }: ChangeId): boolean {
+  return clock.now() / 1000 - iat < rememberedSeconds
+}
+
+/** What a proof of the old factor is bound to, and with it what the jti of the message must be (§6). */
+export function changeBinding(tid: string, jti: string): UnlockBinding {
+  return { tid, op: 'factor', ref: jti, ans: 'change', hash: noHash }
+}
+
+/** Another factor, proven by the old one. Where one of them is a PIN, keep the message in memory only. */
+export function signFactor(
   client: Client,
   signer: Signer,
-  { old, oldPin, newPin, kind }: { old: PinUnlock; oldPin: string; newPin: string; kind: 'pin' | 'passcode' },
-): Promise<PinUnlock> {
-  const unlock = await newPinUnlock(newPin, kind, old)
-  const factor = await pinFactor(newPin, signer.tid, unlock)
-  await sendOperation(client, signer, 'factor', async ({ tid, jti }) => ({
-    factor,
-    uv: await provePin(oldPin, old, { tid, op: 'factor', ref: jti, ans: 'change', hash: noHash }),
-  }))
-  return unlock
+  members: ChangeId & { factor: Factor; uv: UnlockProof },
+): Promise<string> {
+  return signOperation(client, signer, { op: 'factor', members })
+}
+
+/**
+ * Sends a change of factor, the very same bytes until there is an answer; with the right time, once, where it is certain that it
+ * was not judged before. Throws `clock_skew` where that is not, `factor_failed`, `factor_required`, `replayed` …
+ */
+export async function sendFactor(
+  client: Client,
+  signer: Signer,
+  { jws, id }: { jws: string; id: ChangeId },
+): Promise<void> {
+  const send = (body: string) => callPatiently(client.transport, { path: '/factor', body })
+  await send(jws).catch(async (refusal: unknown) => {
+    if (isRefusal(refusal) && (refusal.time ?? 0) - id.iat >= rememberedSeconds) throw refusal
+    return send(await signAgain(client, signer, { op: 'factor', jws }, refusal))
+  })
 }
 
 /** Tells the server where to send notifications, or with null to send none. */

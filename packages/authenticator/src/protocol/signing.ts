@@ -1,6 +1,6 @@
 import { toBase64url } from '@countersign/protocol/base64url.ts'
 import { type CommonPayload, messageType, type Operation } from '@countersign/protocol/device-messages.ts'
-import { type PublicJwk, signMessage } from '@countersign/protocol/jws.ts'
+import { type PublicJwk, parseMessage, readPayload, signMessage } from '@countersign/protocol/jws.ts'
 import type { ServerClock } from './clock.ts'
 import type { Json } from './json.ts'
 import { isRefusal } from './refusals.ts'
@@ -49,6 +49,24 @@ export async function signOperation(
   const common = commonPayload(client.clock, signer, op)
   const own = typeof members === 'function' ? await members(common) : members
   return signMessage(signer.signKey, messageType(op), kid, { ...common, ...own })
+}
+
+/**
+ * After `clock_skew`: learns the time, and signs a message anew with it. All else stays as it was, the jti too: what was proven
+ * over it is still proven. Throws any other refusal.
+ */
+export async function signAgain(
+  client: Client,
+  { signKey }: Signer,
+  { op, jws }: { op: Operation; jws: string },
+  refusal: unknown,
+): Promise<string> {
+  const message = parseMessage(jws, messageType(op))
+  const payload = message && readPayload(message)
+  if (!payload || !isRefusal(refusal, 'clock_skew')) throw refusal
+  if (refusal.time !== undefined) client.clock.learn(refusal.time)
+  const iat = Math.floor(client.clock.now() / 1000)
+  return signMessage(signKey, messageType(op), message.kid, { ...payload, iat })
 }
 
 /** Signs and sends; signs anew, once each, when the clock was off or the jti taken. Not for `answer`, which needs neither. */

@@ -17,8 +17,16 @@ export function keyName(token: { name: string; domain: { name: string } }): stri
 export function keyStatus(token: Token, now: number, spoken: Spoken): string {
   const t = spoken.words.list
   if (token.state.is === 'paused') return t.pausedUntil(spoken.times.clock(token.state.until))
+  if (token.state.is === 'unlock_required' && token.unlocks.length > 0) return t.changeable
   if (token.state.is !== 'active') return t.states[token.state.is]
   return used(token.lastUsedAt, now, spoken)
+}
+
+/** What it is called to change what unlocks a key. */
+export function changeTitle(token: Token, { words }: Pick<Spoken, 'words'>): string {
+  const { changeUnlock, changePin, changePasscode } = words.key
+  if (token.unlocks.some((way) => way !== token.unlock)) return changeUnlock
+  return token.unlock === 'passcode' ? changePasscode : changePin
 }
 
 function used(at: number | undefined, now: number, { words, times }: Spoken): string {

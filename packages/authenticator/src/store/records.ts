@@ -21,6 +21,8 @@ export interface TokenRecord {
   pushEndpoint?: string
   /** the domain demands another unlock than this one */
   unlockRequired?: boolean
+  /** a change of the unlock without an answer: either of the two counts, and `unlock` is the one that is believed to */
+  unsettled?: { unlock: UnlockRecord; id?: ChangeId }
   /** milliseconds since 1970, as all times here, on the server's clock */
   addedAt: number
   lastUsedAt?: number
@@ -34,6 +36,13 @@ export type UnlockRecord =
   | { method: 'none' }
   | { method: 'pin'; kind: 'pin' | 'passcode'; length: number; salt: Uint8Array<ArrayBuffer>; mixKey: CryptoKey }
   | { method: 'platform'; credentialId: string; transports: string[] }
+
+/** Which message brought a change, as long as the server knows it again; no secret, unlike the message. */
+export interface ChangeId {
+  jti: string
+  /** Unix seconds */
+  iat: number
+}
 
 /** A finish that was not answered. The message is kept only where it holds no secret: with a PIN it has the pinKey in it. */
 export interface PendingFinish {

@@ -9,6 +9,7 @@ export const de: Words = {
     continue: 'Weiter',
     done: 'Fertig',
     notNow: 'Jetzt nicht',
+    notTaken: 'Das wurde nicht angenommen. Wählen Sie neu.',
     save: 'Speichern',
     settings: 'Einstellungen',
     tryAgain: 'Erneut versuchen',
@@ -86,6 +87,9 @@ export const de: Words = {
     offline: 'Keine Verbindung. Prüfen Sie WLAN oder mobile Daten.',
     server: 'Der Server antwortet nicht. Ihr Schlüssel ist noch nicht bereit.',
     unsent: 'Ihre Antwort ist noch nicht angekommen. Lassen Sie diese Seite offen.',
+    changing: 'Noch keine Antwort',
+    noAnswer: 'Der Server antwortet nicht.',
+    unsettled: 'Ob Ihre Änderung angekommen ist, steht noch nicht fest. Lassen Sie diese Seite offen.',
   },
   refused: {
     withdrawn: {
@@ -166,6 +170,7 @@ export const de: Words = {
     notUsed: 'Noch nicht benutzt',
     pausedUntil: (time) => `Pausiert bis ${time}`,
     ended: 'Gilt nicht mehr. Bitten Sie um einen neuen Code.',
+    changeable: 'Ändern Sie, wie Sie diesen Schlüssel entsperren.',
     states: {
       finishing: 'Fast fertig. Neuer Versuch läuft von selbst.',
       unlock_required: 'Muss anders entsperrt werden. Bitten Sie um einen neuen Code.',
@@ -213,8 +218,7 @@ export const de: Words = {
     numberComplete: 'Zahl vollständig. Sie können bestätigen.',
     numberWrong: 'Die Zahl stimmt nicht. Sehen Sie noch einmal auf den Anmelde-Bildschirm.',
     problems: {
-      unlock_required:
-        'Dieser Schlüssel kann nicht mehr bestätigen. Bitten Sie Ihre Administration um einen neuen Code.',
+      unlock_required: 'Dieser Schlüssel muss anders entsperrt werden. Öffnen Sie ihn in Ihrer Liste.',
       cancelled: 'Das wurde abgebrochen. Bestätigen Sie noch einmal, oder lehnen Sie ab.',
     },
     several: (count) =>
@@ -280,6 +284,10 @@ export const de: Words = {
       text: 'Antworten Sie nicht. Sagen Sie es Ihrer Administration.',
     },
     serverError: { title: 'Der Server antwortet nicht', text: 'Nichts wurde bestätigt.' },
+    changeUnknown: {
+      title: 'Unklar, ob es geändert ist',
+      text: 'Dieser Schlüssel entsperrt wie bisher oder wie eben gewählt. Versuchen Sie bei der nächsten Anfrage zuerst das Gewählte.',
+    },
     ended: {
       title: 'Dieser Schlüssel gilt nicht mehr',
       pin: 'Nach zu vielen falschen PINs gilt dieser Schlüssel nicht mehr. Bitten Sie Ihre Administration um einen neuen Code.',
@@ -317,8 +325,13 @@ export const de: Words = {
     changePasscode: 'Kennwort ändern',
     oldPin: 'Geben Sie Ihre jetzige PIN ein',
     oldPasscode: 'Geben Sie Ihr jetziges Kennwort ein',
-    pinChanged: 'PIN geändert.',
-    passcodeChanged: 'Kennwort geändert.',
+    changeUnlock: 'Entsperren ändern',
+    changed: {
+      none: 'Geändert.',
+      pin: 'PIN geändert.',
+      passcode: 'Kennwort geändert.',
+      platform: 'Geändert. Ab jetzt: Fingerabdruck oder Gesicht.',
+    },
     remove: 'Von diesem Telefon entfernen',
     removeTitle: 'Schlüssel entfernen?',
     removeText: (domain) =>

@@ -7,6 +7,7 @@ export const en = {
     continue: 'Continue',
     done: 'Done',
     notNow: 'Not now',
+    notTaken: 'That was not accepted. Choose again.',
     save: 'Save',
     settings: 'Settings',
     tryAgain: 'Try again',
@@ -80,6 +81,9 @@ export const en = {
     offline: 'No connection. Check Wi-Fi or mobile data.',
     server: 'The server didn’t answer. Your key is not ready yet.',
     unsent: 'Your answer has not arrived yet. Keep this page open.',
+    changing: 'No answer yet',
+    noAnswer: 'The server didn’t answer.',
+    unsettled: 'It is not known yet whether your change arrived. Keep this page open.',
   },
   refused: {
     withdrawn: {
@@ -157,6 +161,7 @@ export const en = {
     notUsed: 'Not used yet',
     pausedUntil: (time: string) => `Paused until ${time}`,
     ended: 'No longer valid. Ask for a new code.',
+    changeable: 'Change how you unlock this key.',
     states: {
       finishing: 'Almost ready. Trying again by itself.',
       unlock_required: 'Needs another way to unlock. Ask for a new code.',
@@ -200,7 +205,7 @@ export const en = {
     numberComplete: 'Number complete. Approve is ready.',
     numberWrong: 'The number doesn’t match. Look at your sign-in screen again.',
     problems: {
-      unlock_required: 'This key can’t approve any more. Ask your administrator for a new code.',
+      unlock_required: 'This key needs another way to unlock. Open it in your list.',
       cancelled: 'That was called off. Approve again, or deny.',
     },
     several: (count: number) => `${count} requests wait. You see the newest. Started only one? Deny the other.`,
@@ -253,6 +258,10 @@ export const en = {
     },
     notConfirmed: { title: 'Not confirmed by your server', text: 'Don’t answer. Tell your administrator.' },
     serverError: { title: 'The server didn’t answer', text: 'Nothing was approved.' },
+    changeUnknown: {
+      title: 'We can’t tell if it was changed',
+      text: 'This key unlocks as before, or as you have just chosen. At the next request, try what you chose first.',
+    },
     ended: {
       title: 'This key has ended',
       pin: 'This key has ended after too many wrong PINs. Ask your administrator for a new code.',
@@ -289,8 +298,13 @@ export const en = {
     changePasscode: 'Change passcode',
     oldPin: 'Type your PIN as it is now',
     oldPasscode: 'Type your passcode as it is now',
-    pinChanged: 'PIN changed.',
-    passcodeChanged: 'Passcode changed.',
+    changeUnlock: 'Change how you unlock',
+    changed: {
+      none: 'Changed.',
+      pin: 'PIN changed.',
+      passcode: 'Passcode changed.',
+      platform: 'Changed. From now on: fingerprint or face.',
+    },
     remove: 'Remove from this phone',
     removeTitle: 'Remove this key?',
     removeText: (domain: string) => `You can’t sign in to ${domain} without it. To come back you need a new code.`,

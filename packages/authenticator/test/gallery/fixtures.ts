@@ -70,7 +70,10 @@ export function token(differences: Partial<Token> = {}): Token {
     state: { is: 'active' },
     history,
     rename: async () => {},
-    changePin: async () => ({ is: 'done' }),
+    unlocks: ['pin'],
+    unconfirmedChange: false,
+    changeUnlock: async () => ({ is: 'done' }),
+    retryChange: async () => ({ is: 'done' }),
     remove: async () => ({ is: 'done' }),
     ...differences,
   }
@@ -85,7 +88,8 @@ export const troubledTokens: Token[] = [
   token({ name: 'Work' }),
   token({ tid: '2', domain: harbour, user: 'a.keller', state: { is: 'paused', until: at(17, 15, 32) } }),
   token({ tid: '3', domain: longNamed, user: 'anna.katharina.keller-von-der-muehlen@example.org' }),
-  token({ tid: '4', domain: oldmill, user: 'anna', state: { is: 'unlock_required' } }),
+  token({ tid: '4', domain: oldmill, user: 'anna', state: { is: 'unlock_required' }, unlocks: [] }),
+  token({ tid: '6', domain: northfield, user: 'anna', state: { is: 'unlock_required' }, unlocks: ['platform'] }),
 ]
 export const ended: EndedToken[] = [
   { tid: '5', domain: oldmill, user: 'anna', name: '', endedAt: at(16, 9, 0), by: 'server' },

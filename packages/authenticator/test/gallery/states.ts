@@ -51,7 +51,8 @@ export interface GalleryState {
 const dictionaries = { en, de }
 const nothing = () => {}
 const asked = { now, onapprove: () => heard.push('approve'), ondeny: () => heard.push('deny') }
-const pin = { length: 6, adding: true, isWeak: () => false, onpin: nothing, onplatform: nothing, onback: nothing }
+const pin = { length: 6, isWeak: () => false, onpin: nothing, onplatform: nothing, onback: nothing }
+const choice = { methods: ['pin' as const, 'platform' as const], onchoose: nothing, onback: nothing }
 const unlock = {
   domain: northfield,
   user: 'anna.keller',
@@ -90,11 +91,17 @@ export const states: Record<string, GalleryState> = {
   waiting: show(Waiting, { at: 'asking', onretry: nothing, onback: nothing }),
   'waiting-unsent': show(Waiting, { at: 'finishing', problem: { is: 'offline' }, onretry: nothing }),
   'unlock-choice': show(UnlockChoice, { methods: ['pin', 'passcode', 'platform'], onchoose: nothing, onback: nothing }),
+  'unlock-choice-refused': show(UnlockChoice, {
+    methods: ['passcode', 'platform'],
+    refused: true,
+    onchoose: nothing,
+    onback: nothing,
+  }),
   pin: show(PinChoose, { ...pin, value: '4829' }),
   'pin-repeat': show(PinChoose, { ...pin, first: '482917', value: '48' }),
   'pin-weak': show(PinChoose, { ...pin, problem: 'weak' }),
   'pin-differs': show(PinChoose, { ...pin, problem: 'differs' }),
-  passcode: show(PasscodeChoose, { minLength: 8, adding: true, onpasscode: nothing, onback: nothing }),
+  passcode: show(PasscodeChoose, { minLength: 8, onpasscode: nothing, onback: nothing }),
   platform: show(PlatformSetUp, { onstart: nothing, onpin: nothing, onback: nothing }),
   'platform-failed': show(PlatformSetUp, { failed: true, onstart: nothing, onpin: nothing, onback: nothing }),
   notifications: show(Notifications, { onallow: nothing, onlater: nothing }),
@@ -114,7 +121,16 @@ export const states: Record<string, GalleryState> = {
   'key-new': show(KeyDetail, { ...key, token: token({ history: [], domain: longNamed }), onchange: undefined }),
   'key-rename': show(KeyDetail, { ...key, token: token(), sheet: 'rename' }),
   'key-remove': show(KeyDetail, { ...key, token: token({ history }), sheet: 'remove' }),
-  'change-pin': show(Unlock, { ...unlock, method: 'pin', changing: true }),
+  'change-pin': say(Unlock, (words) => ({ ...unlock, method: 'pin' as const, bar: words.key.changePin })),
+  'change-choice': say(UnlockChoice, (words) => ({ ...choice, bar: words.key.changeUnlock })),
+  'change-unsent': say(Waiting, (words) => ({
+    at: 'changing' as const,
+    bar: words.key.changeUnlock,
+    problem: { is: 'offline' as const },
+    onretry: nothing,
+    onback: nothing,
+  })),
+  'change-unknown': show(Results, { kind: 'changeUnknown', ondone: nothing }),
   settings: show(Settings, {
     theme: 'system',
     version: '0.1.0',
@@ -132,6 +148,7 @@ export const states: Record<string, GalleryState> = {
   'request-no-number': ask({ numberLength: 0 }),
   'request-many': ask({ attributes: manyAttributes, domain: longNamed }),
   'request-several': ask({}, { waiting: 2 }),
+  'request-unlock-required': ask({ outcome: { is: 'open', problem: { is: 'unlock_required' } } }),
   'request-last': ask({ secondsLeft: 9 }, { number: '4829' }),
   'request-unsent': ask({ outcome: { is: 'sending', answer: { is: 'approve' }, late: true } }, { number: '482917' }),
   deny: ask({}, { denying: true }),

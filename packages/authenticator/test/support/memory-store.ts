@@ -8,7 +8,7 @@ import {
 } from '../../src/store/records.ts'
 
 /** A store that outlives a closed model, as IndexedDB does a closed page; Node.js has no IndexedDB. */
-export function memoryStore(): Store & { clear(): void } {
+export function memoryStore(): Store & { clear(): void /** so many changes of a token fail */; failing: number } {
   const tokens = new Map<string, TokenRecord>()
   const ended = new Map<string, EndedRecord>()
   let history: HistoryRecord[] = []
@@ -17,8 +17,13 @@ export function memoryStore(): Store & { clear(): void } {
     history = history.filter((entry) => entry.tid !== tid)
   }
   return {
+    failing: 0,
     tokens: async () => structuredClone([...tokens.values()]),
     async update(tid, change) {
+      if (this.failing > 0) {
+        this.failing--
+        throw new Error('The disk is full')
+      }
       const next = change(tokens.get(tid))
       if (next) tokens.set(tid, structuredClone(next))
       else {

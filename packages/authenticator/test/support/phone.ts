@@ -1,7 +1,12 @@
+import assert from 'node:assert/strict'
 import './runes.ts'
+import { registrationChallenge, unlockBinding } from '@countersign/protocol/unlock.ts'
+import { addMember, createDomain, operatorOf } from '../../../server/src/main.ts'
 import type { TestServer } from '../../../server/test/support/server.ts'
+import type { Lies, SoftAuthenticator } from '../../../server/test/support/webauthn.ts'
 import type { Model, SignInRequest, Token } from '../../src/model/model.ts'
 import type { OpenModel } from '../../src/model/open-model.ts'
+import type { PlatformUnlocking } from '../../src/model/platform-unlocking.ts'
 import { openTabs } from '../../src/model/tabs.ts'
 import { ServerClock } from '../../src/protocol/clock.ts'
 import { sleep } from '../../src/protocol/sleep.ts'
@@ -22,6 +27,12 @@ interface Network {
   sent: { path: string; body: string }[]
 }
 
+export interface PhoneOptions {
+  clockAheadMs?: number
+  /** what reads fingerprints, and what it makes up */
+  finger?: { authenticator: SoftAuthenticator; lies?: Lies }
+}
+
 /** A phone: the model on a store that outlives it. */
 export interface Phone {
   model: Model
@@ -34,10 +45,12 @@ export interface Phone {
   close(): void
 }
 
+type NewDomain = Parameters<typeof createDomain>[2]
+
 let phones = 0
 
 /** Opens the model against a real server. Pauses are cut short: a test has no time for them. */
-export async function openPhone(server: TestServer, options: { clockAheadMs?: number } = {}): Promise<Phone> {
+export async function openPhone(server: TestServer, options: PhoneOptions = {}): Promise<Phone> {
   const store = memoryStore()
   const network = openNetwork()
   const channel = `phone-${phones++}`
@@ -58,7 +71,8 @@ export async function openPhone(server: TestServer, options: { clockAheadMs?: nu
         },
         clock: new ServerClock(local, facts.clockOffsetMs),
       },
-      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: noPush, platform: noPlatform },
+      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: noPush },
+      platform: platformOf(options),
     }
     const parts = { facts, install: noInstall, settings: plainSettings, link: link ? readLink(link) : undefined }
     const model = await openModel(inside, parts)
@@ -98,10 +112,11 @@ export async function until<Value>(what: () => Value | undefined | false, patien
 }
 
 /** Activates a token by a typed code. */
-export async function enrol(server: TestServer, phone: Phone, pin?: string): Promise<Token> {
+export async function enrol(server: TestServer, phone: Phone, pin?: string, inDomain?: string): Promise<Token> {
   const { activation } = phone.model
+  const { domainId, pinDomainId } = server.acme
   activation.start()
-  activation.enterCode(await codeFor(server, pin === undefined ? server.acme.domainId : server.acme.pinDomainId))
+  activation.enterCode(await codeFor(server, inDomain ?? (pin === undefined ? domainId : pinDomainId)))
   await activation.enterUsername('alice')
   await activation.confirm()
   if (pin !== undefined) await activation.choosePin(pin)
@@ -109,6 +124,14 @@ export async function enrol(server: TestServer, phone: Phone, pin?: string): Pro
   if (step.at !== 'ready') throw new Error(`Not activated but ${JSON.stringify(step)}`)
   activation.done()
   return step.token
+}
+
+/** A domain of acme's with alice in it. */
+export async function domainOf({ app, acme }: TestServer, rules: Partial<NewDomain>): Promise<string> {
+  const actor = await operatorOf(app, acme.id)
+  const { id } = await createDomain(app, actor, { name: `Acme ${rules.keyType}`, type: 'API', ...rules })
+  await addMember(app, actor, { domainId: id, userId: acme.alice })
+  return id
 }
 
 /** A new code for alice; the token that she had in the domain is revoked. */
@@ -214,14 +237,25 @@ function pageOf(marks: { hadKeys: boolean }, lead: (signal: AbortSignal, work: (
   }
 }
 
+function platformOf({ finger }: PhoneOptions): PlatformUnlocking {
+  const reader = () => finger?.authenticator ?? assert.fail('Nothing here reads fingerprints')
+  return {
+    available: async () => finger !== undefined,
+    async register(token) {
+      const reg = reader().register(await registrationChallenge(token), finger?.lies)
+      const unlock = { method: 'platform' as const, credentialId: String(reg.id), transports: [] }
+      return { unlock, factor: { m: 'webauthn', reg } }
+    },
+    prove: async (_, binding) => ({ m: 'webauthn', resp: reader().assert(await unlockBinding(binding)) }),
+  }
+}
+
 const noPush = {
   permission: 'unavailable' as const,
   current: async () => undefined,
   subscribe: async () => undefined,
   unsubscribe: async () => {},
 }
-const never = () => Promise.reject(new Error('There is no such thing in Node.js'))
-const noPlatform = { available: async () => false, register: never, prove: never }
 const noInstall = { state: 'none' as const, prompt: async () => {} }
 const plainSettings = {
   ...({ language: 'en', theme: 'system' } as const),

@@ -164,7 +164,7 @@ onEveryEngine((engine) => {
     assert.ok((await device.poll({ have })).ok)
   })
 
-  it('a token whose factor is not what the domain demands by now hears of it, and cannot approve', async () => {
+  it('A36: a token whose factor is not what the domain demands by now hears of it, and cannot approve', async () => {
     const phone = await newPhone(server, { domainId: await newDomain(server, { keyType: 'ONE_STEP' }) })
     const request = await phone.ask()
     await sql(server.database, `update domains set key_type = 'PIN', policy_rev = 2 where id = ?`, phone.domainId)

@@ -18,7 +18,7 @@ onEveryEngine((engine) => {
 
     for (let kill = 1; kill <= kills; kill++) {
       const running = witnesses.map((witness) => witness.run())
-      await answersOf(witnesses, 20 + Math.random() * 380)
+      await answersOf(witnesses, 10 + Math.random() * 190)
       const victims = victimsAmong(cluster.nodes)
       await Promise.all(victims.map((node) => node.kill('SIGKILL')))
       for (const witness of witnesses) witness.stop()
@@ -40,7 +40,7 @@ onEveryEngine((engine) => {
 async function answersOf(witnesses: Witness[], more: number): Promise<void> {
   const given = () => witnesses.reduce((total, { answers }) => total + answers, 0)
   const enough = given() + more
-  for (const latest = Date.now() + 5_000; given() < enough && Date.now() < latest; ) await delay(1 + Math.random() * 10)
+  for (const latest = Date.now() + 2_500; given() < enough && Date.now() < latest; ) await delay(1 + Math.random() * 10)
 }
 
 async function summon(cluster: Cluster): Promise<Witness[]> {

@@ -166,10 +166,10 @@ function textOf(body: unknown): { body?: string } {
 
 /** Without a channel: a child that is forked stops by itself when its parent does, and that is not what operators run. */
 export function spawnCountersign(environment: Record<string, string>, args: string[]): ChildProcess {
-  const { PATH = '' } = process.env
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(process.execPath, [join(root, 'bin/countersign'), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH, ...environment },
+    env: { PATH, NODE_COMPILE_CACHE, ...environment },
   })
   running.add(child)
   child.on('exit', () => running.delete(child))
