@@ -5,7 +5,7 @@ import type { Seeded } from './seeded.ts'
 import type { Watched } from './watch.ts'
 
 /** What a database says of how it answers a statement. */
-export interface Plan {
+interface Plan {
   /** the indexes that are entered */
   indexes: string[]
   /** what makes it slower the more rows there are; empty where all is well */

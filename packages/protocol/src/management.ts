@@ -82,13 +82,13 @@ export interface UserQuery {
 }
 
 /** The domain and the user that something is about; the names are null once they are deleted. */
-export interface AboutWhom {
+interface AboutWhom {
   domain: { id: string; name: string | null }
   user: { id: string; username: string | null }
 }
 
 /** Filters of what belongs to a domain and a user, by their ids. */
-export interface AboutQuery {
+interface AboutQuery {
   domain?: string
   user?: string
 }
@@ -264,7 +264,7 @@ export interface SignInLink {
 }
 
 /** What somebody may do (docs/api-permissions.md). */
-export type Permission =
+type Permission =
   | 'ping'
   | `organization:${'read' | 'write'}`
   | 'settings:write'

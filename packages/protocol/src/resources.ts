@@ -34,7 +34,7 @@ export interface User {
 
 export const domainTypes = ['RADIUS', 'API', 'PAM', 'SAML', 'OIDC', 'OTHER'] as const
 export const keyTypes = ['ONE_STEP', 'PIN', 'PASSCODE', 'BIOMETRIC'] as const
-export type DomainType = (typeof domainTypes)[number]
+type DomainType = (typeof domainTypes)[number]
 export type KeyType = (typeof keyTypes)[number]
 
 export interface Domain {

@@ -16,7 +16,7 @@ export type { Watch } from './events.ts'
 export type { PushMessage, PushResult, WebPush }
 
 /** What leaves the building. */
-export interface Delivery {
+interface Delivery {
   /** undefined when no pushes are sent (COUNTERSIGN_PUSH_CONTACT) */
   webPush: WebPush | undefined
 }

@@ -3,7 +3,7 @@ import type { AuditEventRow, AuditHeadRow } from '../storage/audit.ts'
 import type { Transaction } from '../storage/storage.ts'
 
 /** Everything that is ever written to the audit log. */
-export type AuditEventName =
+type AuditEventName =
   | 'organization.created'
   | 'organization.updated'
   | 'organization.settings_changed'
@@ -144,7 +144,7 @@ function rowOf(event: AuditEvent, at: number): Omit<AuditEventRow, 'chain' | 'se
 }
 
 /** Where the log was found to be other than it was written. */
-export interface AuditFlaw {
+interface AuditFlaw {
   organizationId: string
   chain: number
   seq: number

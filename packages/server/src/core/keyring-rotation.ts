@@ -15,7 +15,7 @@ export interface KeyList {
   keyring: { id: string; active: boolean; wraps: number }[]
 }
 
-export interface DataKeyInfo {
+interface DataKeyInfo {
   id: string
   /** what everything else is derived from, what fields are encrypted under, or what pushes are signed with */
   purpose: 'root' | 'fields' | 'vapid'

@@ -80,7 +80,7 @@ function replaceKeyring(file: string, { active, keys }: Keyring): Keyring {
 }
 
 /** Whether an error of the file system has this code. */
-export function isCode(error: unknown, code: string): boolean {
+function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 

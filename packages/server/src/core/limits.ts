@@ -25,16 +25,16 @@ export interface Limits {
 }
 
 /** Counts per key in windows of fixed length. */
-export interface Window {
+interface Window {
   /** seconds until the next try, 0 when one is free */
   retryAfter(key: string): number
   count(key: string): void
 }
 
-export interface Backoff extends Window {}
+interface Backoff extends Window {}
 
 /** Counts failures that are known only after a while, and lets no more come about than there may be. */
-export interface FailureWindow extends Window {
+interface FailureWindow extends Window {
   /** Whether what failed and what is under way could be all that there may be. */
   isFull(key: string): boolean
   /** Waits while what is under way could use up what is left. */
@@ -42,7 +42,7 @@ export interface FailureWindow extends Window {
 }
 
 /** Something that can fail. */
-export interface Try {
+interface Try {
   /** seconds until it may begin; it has when this is 0 */
   pause: number
   /** What could fail is decided, and its failures are counted. */
@@ -50,26 +50,26 @@ export interface Try {
 }
 
 /** A queue per key. */
-export interface Turns {
+interface Turns {
   take<T>(key: string, work: () => Promise<T>): Promise<T>
 }
 
 /** Remembers texts for a while. */
-export interface Seen {
+interface Seen {
   /** False when it was added before, and not long ago. */
   add(text: string): boolean
   remove(text: string): void
 }
 
 /** Counts whom something befalls, each once, until it ends. */
-export interface Streaks {
+interface Streaks {
   /** Whether so many different ones have been befallen by now. */
   add(key: string, who: string): boolean
   end(key: string): void
 }
 
 /** What only so many may have at a time. */
-export interface Places {
+interface Places {
   /** Takes a place; undefined when none is free. What it returns gives it back, once. */
   take(key: string): (() => void) | undefined
 }

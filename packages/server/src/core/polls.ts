@@ -9,7 +9,7 @@ export interface Polls {
 }
 
 /** One poll, until it finishes. */
-export interface Turn {
+interface Turn {
   /** aborts when a newer poll of one of the tokens has come */
   ended: AbortSignal
   /** `told`: the device was still there, and has what the server knows */

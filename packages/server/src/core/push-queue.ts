@@ -18,7 +18,7 @@ export interface Pushes {
   stop(): Promise<void>
 }
 
-export interface Connection {
+interface Connection {
   /** aborts when it must be given up */
   signal: AbortSignal
   /** whether all were taken, so that this one had to be waited for */
@@ -35,7 +35,7 @@ interface Line {
 
 /** A push that waits costs some kilobytes. */
 const openMax = 2_000
-export const connectionsMax = 50
+const connectionsMax = 50
 const stopMs = 5_000
 
 export function openPushes({ wait }: Pick<App, 'wait'>): Pushes {

@@ -14,7 +14,7 @@ export interface UserFileEntry extends NewUser {
 }
 
 /** A line that makes no user, and why. */
-export interface RefusedUser {
+interface RefusedUser {
   line: number
   username?: string
   problem: string

@@ -31,7 +31,9 @@ export interface CodeApprovals {
   method?: 'bypasscode' | 'otp'
 }
 
-// Partial indexes are found by literals only: a bound parameter could be any state. `open` names the one for both.
+// Partial indexes are found by literals only: a bound parameter could be any state. `open` names the one for both. Where only the
+// pending of those are meant they are what is not approved: asked for a state, SQLite prefers the index of an organization's
+// sessions by state, and walks all that are pending there.
 const [pending, approved] = [sql.lit('pending'), sql.lit('approved')]
 const open = [pending, approved]
 
@@ -60,7 +62,7 @@ const countPending = statement<{ organizationId: string; tid: string; now: numbe
     .where('organization_id', '=', value('organizationId'))
     .where('tid', '=', value('tid'))
     .where('state', 'in', open)
-    .where('state', '=', pending)
+    .where('state', '<>', approved)
     .where('expires_at', '>', value('now')),
 )
 
@@ -228,7 +230,7 @@ export const sessions = (run: Run) => ({
           .where('organization_id', '=', organizationId)
           .where('user_id', '=', userId)
           .where('state', 'in', open)
-          .where('state', '=', pending)
+          .where('state', '<>', approved)
           .where('expires_at', '>', at)
           .returning(['sid', 'tid']),
       ),
@@ -236,22 +238,18 @@ export const sessions = (run: Run) => ({
 
   /**
    * The requests that wait on these tokens, the oldest first, over all organizations: a device may hold tokens of several.
-   * Sorted here: asked for an order, SQLite walks all that an organization has in that order.
+   * Sorted here: asked for an order, SQLite walks all that an organization has in that order. Asked for one of several tokens, it
+   * walks all that are open: each is a part of its own.
    */
-  findPendingOf: async (tids: { organization_id: string; tid: string }[], now: number) => {
+  findPendingOf: async (tokens: { organization_id: string; tid: string }[], now: number) => {
     const rows = await run(
       query((db) =>
         db
           .selectFrom('sessions')
           .select(['sid', 'tid', 'challenge', 'created_at'])
-          .where('organization_id', 'in', [...new Set(tids.map((token) => token.organization_id))])
-          .where(
-            'tid',
-            'in',
-            tids.map((token) => token.tid),
-          )
+          .where(({ or, and }) => or(tokens.map(({ organization_id, tid }) => and({ organization_id, tid }))))
           .where('state', 'in', open)
-          .where('state', '=', pending)
+          .where('state', '<>', approved)
           .where('expires_at', '>', now),
       ),
     )

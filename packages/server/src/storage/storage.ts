@@ -53,7 +53,7 @@ function repositories(run: Run) {
   }
 }
 
-export type Repositories = ReturnType<typeof repositories>
+type Repositories = ReturnType<typeof repositories>
 
 /** The repositories inside a unit of work. */
 export type Transaction = Repositories & {

@@ -3,7 +3,7 @@
 
 export type Kind = 'oneStep' | 'pin'
 export const kinds: Kind[] = ['oneStep', 'pin']
-export type Why = 'mistake' | 'not_me' | 'other'
+type Why = 'mistake' | 'not_me' | 'other'
 export type Said = 'approve' | 'wrongPin' | 'wrongNumber' | Why
 
 /** What an answer says that somebody hears: the status and the members that tell one outcome from another. */

@@ -6,7 +6,7 @@ import { isOpen, type Kind, kinds, type Model, type Owner, type Said } from './m
 import { createUser, heard, type World } from './world.ts'
 
 /** One thing that happens in a walk. */
-export type Step = fc.AsyncCommand<{ world: World }, TestServer>
+type Step = fc.AsyncCommand<{ world: World }, TestServer>
 
 const walkMax = 80 * 24 * 3_600_000 // sessions are deleted 90 days after their end
 

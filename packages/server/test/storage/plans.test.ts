@@ -16,6 +16,11 @@ onSqlite((engine) => {
     const sessions = `/api/domains/${phone.domainId}/sessions`
     const created = await server.call('POST', sessions, { body: { user: { username: phone.username } } })
     await phone.device.poll({ have: [created.body.id] })
+    const several = [phone, await newPhone(server)].map(({ device }) => device.sign('sync', device.common('sync')))
+    assert.equal((await server.device('sync', { wait: 0, tokens: await Promise.all(several) })).status, 200)
+    await phone.device.deny(await phone.ask(), 'not_me')
+    server.clock.advance(86_400_000)
+    await server.call('POST', sessions, { body: { user: { username: phone.username } } })
     await phone.device.approve(await phone.device.request())
     await server.call('GET', `${sessions}/${created.body.id}`)
     await server.call('DELETE', `${sessions}/${created.body.id}`)
@@ -34,5 +39,6 @@ onSqlite((engine) => {
   })
 })
 
-// A whole table, or everything that an organization has. A batch is small.
-const walk = /^SCAN (?!\(|batch)|^SEARCH (tokens|sessions|users|members|replies|activations) .*\(organization_id=\?\)$/
+// A whole table, or everything that an organization has, in a state or in any. A batch is small.
+const walk =
+  /^SCAN (?!\(|batch)|^SEARCH (tokens|sessions|users|members|replies|activations) .*\(organization_id=\?( AND state=\?)?\)$/

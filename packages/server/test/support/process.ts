@@ -200,7 +200,7 @@ async function commandOn<T>(config: Config, work: (app: App) => Promise<T>): Pro
 }
 
 /** Outgoing connections get theirs from 32768 on: one of them could take a port while its server is down. */
-export async function steadyPort(): Promise<number> {
+async function steadyPort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_768)
     const probe = connect(port, '127.0.0.1')

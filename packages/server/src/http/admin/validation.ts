@@ -3,7 +3,7 @@ import { type ApiError, badRequest } from '../../core/errors.ts'
 import { parseJson, refuseUnfit, shortName } from '../json.ts'
 
 /** What a compiled schema finds wrong. */
-export interface Flaw {
+interface Flaw {
   keyword: string
   instancePath: string
   params: object
