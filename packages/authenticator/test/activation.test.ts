@@ -105,6 +105,17 @@ onSqlite((engine) => {
     assert.equal(step().at, 'username')
   })
 
+  it('leaves in peace whoever went back while the server was asked', async () => {
+    const { activation } = phone.model
+    phone.network.down = true
+    activation.start()
+    activation.enterCode(await codeFor(server, server.acme.domainId))
+    const asking = activation.enterUsername('alice')
+    activation.back()
+    await asking
+    assert.deepEqual(step(), { at: 'idle' })
+  })
+
   it('sends the very same finish again when its reply is lost', async () => {
     await toConfirm(server.acme.pinDomainId)
     await phone.model.activation.confirm()
