@@ -103,30 +103,38 @@ export class PendingRequest implements SignInRequest {
     if (problem) return this.#open(problem)
     const answer: Answer = { is: 'approve' }
     this.#outcome = { is: 'sending', answer, late: false }
-    try {
+    const num = this.numberLength > 0 ? readNumber(number, this.numberLength) : undefined
+    const jws = await this.#signed(async (signer) => {
       const uv = await this.#prove(pin)
-      const num = this.numberLength > 0 ? readNumber(number, this.numberLength) : undefined
       const proof = { ...(num !== undefined && { num }), ...(uv && { uv }) }
-      const { client } = this.#parts.inside
-      await this.#deliver(await signApproval(client, this.#signer(), this.#verified, proof), answer)
-    } catch (error) {
-      if (!isCalledOff(error)) throw error
-      this.#open({ is: 'cancelled' })
-    }
+      return signApproval(this.#parts.inside.client, signer, this.#verified, proof)
+    })
+    if (jws !== undefined) return this.#deliver(jws, answer)
+    this.#open({ is: 'cancelled' })
+    this.followKey()
   }
 
   async deny(why: DenyReason): Promise<void> {
-    const { is } = this.#outcome
-    if (!(is === 'open' && this.#armed) && !(is === 'approved' && why === 'not_me')) return
+    const before = this.#outcome
+    if (!(before.is === 'open' && this.#armed) && !(before.is === 'approved' && why === 'not_me')) return
     const answer: Answer = { is: 'deny', why }
     this.#outcome = { is: 'sending', answer, late: false }
     const { client } = this.#parts.inside
-    await this.#deliver(await signDenial(client, this.#signer(), this.#verified, why), answer)
+    const jws = await this.#signed((signer) => signDenial(client, signer, this.#verified, why))
+    if (jws !== undefined) return this.#deliver(jws, answer)
+    this.#outcome = before
+    this.followKey()
   }
 
   async retry(): Promise<void> {
     this.#hurry?.()
-    if (this.#outcome.is !== 'failed' || !this.#unsettled) return
+    if (this.#outcome.is !== 'failed') return
+    // What the server has refused for good is not sent again: the request is asked anew.
+    if (!this.#unsettled) {
+      this.#outcome = { is: 'open' }
+      this.rearm()
+      return
+    }
     const { jws, answer } = this.#unsettled
     this.#outcome = { is: 'sending', answer, late: false }
     await this.#deliver(jws, answer)
@@ -141,9 +149,13 @@ export class PendingRequest implements SignInRequest {
     void this.#remember(results[state])
   }
 
-  /** Its key is gone. */
-  endWithKey(by: 'pin' | 'server'): void {
-    if (this.#outcome.is === 'open' || this.#outcome.is === 'failed') this.#outcome = { is: 'key_ended', by }
+  /** Ends when its key is gone, by whatever and in whichever tab: nothing can be signed any more. */
+  followKey(): void {
+    const { is } = this.#outcome
+    if (this.#record || (is !== 'open' && is !== 'failed')) return
+    const note = this.#parts.keyring.ended.find(({ tid }) => tid === this.tid)
+    if (note) this.#outcome = { is: 'key_ended', by: note.by === 'pin' ? 'pin' : 'server' }
+    else this.close('denied')
   }
 
   /** Whether it still waits for an answer, or for the fate of one. */
@@ -167,10 +179,15 @@ export class PendingRequest implements SignInRequest {
     return this.#record && unlock !== 'none' ? unlockBy(this.#record, unlock) : undefined
   }
 
-  #signer(): TokenRecord {
+  /** undefined when it could not be signed: the dialogue was called off or has failed, or the key is gone */
+  async #signed(sign: (signer: TokenRecord) => Promise<string>): Promise<string | undefined> {
     const record = this.#record
-    if (!record) throw new Error('The key of a request is gone')
-    return record
+    try {
+      return record && (await sign(record))
+    } catch (error) {
+      if (!isCalledOff(error)) console.error(error)
+      return undefined
+    }
   }
 
   #open(problem: RequestProblem): void {
