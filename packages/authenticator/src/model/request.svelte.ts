@@ -9,7 +9,7 @@ import type { Keyring } from './keyring.svelte.ts'
 import type { Answer, Domain, Outcome, RequestProblem, SignInRequest, Unlock } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Ticker } from './ticker.svelte.ts'
-import { doubted, isOfPins, settledBy, unlockBy } from './unlock-records.ts'
+import { doubtedAmong, settledBy, unlockBy } from './unlock-records.ts'
 import { domainView, unlockOf } from './views.ts'
 
 const armingMs = 700
@@ -252,8 +252,9 @@ export class PendingRequest implements SignInRequest {
   async #refused({ code, remaining, state }: Refusal, answer: Answer): Promise<void> {
     if (code === 'factor_failed' && remaining > 0) {
       this.#pinTriesLeft = remaining
-      // Of two PINs that may be the one, the other may have another length.
-      await this.#parts.keyring.update(this.tid, (record) => (record && isOfPins(record) ? doubted(record) : record))
+      // Of two that may be the one, the other is asked for now: a PIN of another length, or another credential.
+      const { unlock } = this.#verified.challenge
+      await this.#parts.keyring.update(this.tid, (record) => record && doubtedAmong(record, unlock))
       return this.#open({ is: 'wrong_pin', remaining })
     }
     if (code === 'factor_failed') return this.#keyEnded('pin')

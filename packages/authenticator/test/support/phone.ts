@@ -56,6 +56,7 @@ export async function openPhone(server: TestServer, options: PhoneOptions = {}):
   const channel = `phone-${phones++}`
   const marks = { hadKeys: false }
   const lock = oneAtATime()
+  const platform = platformOf(options)
   const open = async (link?: string) => {
     const { readLink } = await import('../../src/link.ts')
     const facts: Partial<Facts> = await store.facts()
@@ -72,7 +73,7 @@ export async function openPhone(server: TestServer, options: PhoneOptions = {}):
         clock: new ServerClock(local, facts.clockOffsetMs),
       },
       ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: noPush },
-      platform: platformOf(options),
+      platform,
     }
     const parts = { facts, install: noInstall, settings: plainSettings, link: link ? readLink(link) : undefined }
     const model = await openModel(inside, parts)
@@ -239,14 +240,19 @@ function pageOf(marks: { hadKeys: boolean }, lead: (signal: AbortSignal, work: (
 
 function platformOf({ finger }: PhoneOptions): PlatformUnlocking {
   const reader = () => finger?.authenticator ?? assert.fail('Nothing here reads fingerprints')
+  const made = new Map<string, SoftAuthenticator>()
   return {
     available: async () => finger !== undefined,
     async register(token) {
       const reg = reader().register(await registrationChallenge(token), finger?.lies)
       const unlock = { method: 'platform' as const, credentialId: String(reg.id), transports: [] }
+      made.set(unlock.credentialId, reader())
       return { unlock, factor: { m: 'webauthn', reg } }
     },
-    prove: async (_, binding) => ({ m: 'webauthn', resp: reader().assert(await unlockBinding(binding)) }),
+    async prove({ credentialId }, binding) {
+      const authenticator = made.get(credentialId) ?? assert.fail('Nothing here has this credential')
+      return { m: 'webauthn', resp: authenticator.assert(await unlockBinding(binding)) }
+    },
   }
 }
 
