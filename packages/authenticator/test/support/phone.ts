@@ -7,6 +7,7 @@ import type { Lies, SoftAuthenticator } from '../../../server/test/support/webau
 import type { Model, SignInRequest, Token } from '../../src/model/model.ts'
 import type { OpenModel } from '../../src/model/open-model.ts'
 import type { PlatformUnlocking } from '../../src/model/platform-unlocking.ts'
+import type { Push } from '../../src/model/surroundings.ts'
 import { openTabs } from '../../src/model/tabs.ts'
 import { ServerClock } from '../../src/protocol/clock.ts'
 import { sleep } from '../../src/protocol/sleep.ts'
@@ -29,6 +30,7 @@ interface Network {
 
 export interface PhoneOptions {
   clockAheadMs?: number
+  push?: Push
   /** what reads fingerprints, and what it makes up */
   finger?: { authenticator: SoftAuthenticator; lies?: Lies }
 }
@@ -72,7 +74,7 @@ export async function openPhone(server: TestServer, options: PhoneOptions = {}):
         },
         clock: new ServerClock(local, facts.clockOffsetMs),
       },
-      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: noPush },
+      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: options.push ?? noPush },
       platform,
     }
     const parts = { facts, install: noInstall, settings: plainSettings, link: link ? readLink(link) : undefined }
@@ -256,7 +258,7 @@ function platformOf({ finger }: PhoneOptions): PlatformUnlocking {
   }
 }
 
-const noPush = {
+export const noPush = {
   permission: 'unavailable' as const,
   current: async () => undefined,
   subscribe: async () => undefined,
