@@ -20,7 +20,9 @@ export async function registerWorker(): Promise<void> {
  * anything is shown, and not when the page was opened by a link, which is in memory only.
  */
 export async function takeNewVersion(): Promise<boolean> {
-  const waiting = 'serviceWorker' in navigator && (await navigator.serviceWorker.getRegistration())?.waiting
+  if (!('serviceWorker' in navigator)) return false
+  // Where site data is switched off, even the question is refused.
+  const waiting = (await navigator.serviceWorker.getRegistration().catch(() => undefined))?.waiting
   if (!waiting) return false
   const isTaken = await new Promise<boolean>((resolve) => {
     navigator.serviceWorker.addEventListener('controllerchange', () => resolve(true), { once: true })

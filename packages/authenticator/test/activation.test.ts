@@ -4,13 +4,15 @@ import { after, afterEach, before, beforeEach, it } from 'node:test'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
 import { type Lies, SoftAuthenticator } from '../../server/test/support/webauthn.ts'
-import { askFor, codeFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { askFor, codeFor, domainOf, enrol, noPush, openPhone, type Phone, shown, until } from './support/phone.ts'
+
+const settings = { COUNTERSIGN_NAME: 'Example MFA', COUNTERSIGN_PUSH_CONTACT: 'mailto:mfa@example.org' }
 
 onSqlite((engine) => {
   let server: TestServer
   let phone: Phone
   before(async () => {
-    server = await startTestServer(engine, { settings: { COUNTERSIGN_NAME: 'Example MFA' } })
+    server = await startTestServer(engine, { settings })
   })
   after(() => server.stop())
   beforeEach(async () => {
@@ -103,6 +105,24 @@ onSqlite((engine) => {
     phone.network.down = false
     await activation.retry()
     assert.equal(step().at, 'username')
+  })
+
+  it('leaves in peace whoever went back while the server was asked', async () => {
+    const { activation } = phone.model
+    phone.network.down = true
+    activation.start()
+    activation.enterCode(await codeFor(server, server.acme.domainId))
+    const asking = activation.enterUsername('alice')
+    activation.back()
+    await asking
+    assert.deepEqual(step(), { at: 'idle' })
+  })
+
+  it('does not wait for a push service that never answers', async () => {
+    phone.close()
+    const push = { ...noPush, permission: 'granted' as const, subscribe: () => new Promise<never>(() => {}) }
+    phone = await openPhone(server, { push })
+    await enrol(server, phone)
   })
 
   it('sends the very same finish again when its reply is lost', async () => {

@@ -33,8 +33,9 @@ onSqlite((engine) => {
   /** The key when the page was closed before anybody saw that a change had arrived. */
   const afterLostReply = async (token: Token, next: NewUnlock) => {
     lose(10_000)
+    const sent = changes().length
     void token.changeUnlock(old, next)
-    await until(() => changes().length > 1)
+    await until(() => changes().length > sent + 1)
     const [reopened] = (await phone.reopen()).tokens.all
     lose(0)
     return reopened ?? assert.fail('The key is gone')
@@ -138,6 +139,49 @@ onSqlite((engine) => {
       assert.equal((await phone.store.tokens())[0]?.unsettled, undefined)
     })
   }
+
+  for (const { what, from, to } of [
+    { what: 'a PIN', from: 'platform', to: { pin: fresh } },
+    { what: 'fingerprint', from: 'pin', to: 'platform' },
+  ] as const) {
+    it(`stays usable when ${what} that is in force was to be set again, and nothing of that got through`, async () => {
+      const token = await enrol(server, phone, old, either)
+      if (from === 'platform') assert.deepEqual(await token.changeUnlock(old, from), { is: 'done' })
+      const proof = from === 'platform' ? '' : old
+      const again = await afterLostReply(token, to)
+      phone.network.down = true
+      finger.authenticator = new SoftAuthenticator(server.deviceUrl)
+      assert.equal((await again.changeUnlock(proof, to)).is, 'not_sent')
+      phone.network.down = false
+      await phone.reopen()
+      const { sid } = await askFor(server, either)
+      const request = await shown(phone, sid)
+      // One try at most goes to find out which credential counts.
+      await request.approve({ pin: fresh })
+      if (request.outcome.is === 'open') await request.approve({ pin: fresh })
+      assert.equal(request.outcome.is, 'approved')
+      assert.equal((await phone.store.tokens())[0]?.unsettled, undefined)
+    })
+  }
+
+  it('asks for the other of two PINs, after a wrong one, when it is changed again', async () => {
+    const domainId = await domainOf(server, { keyType: 'PIN' })
+    await enrol(server, phone, old, domainId)
+    await server.call('PATCH', `/admin/v1/domains/${domainId}`, { body: { keyType: 'PASSCODE' } })
+    await phone.reopen()
+    const token = await until(() => phone.model.tokens.all.find(({ unlocks }) => unlocks[0] === 'passcode'))
+    const again = await afterLostReply(token, { pin: 'a long way to Tipperary' })
+    server.clock.advance(700_000)
+    await sweepOld(server.app)
+    assert.equal(again.unlock, 'pin')
+    assert.deepEqual(await again.changeUnlock(old, { pin: 'my heart is right there' }), {
+      is: 'wrong_pin',
+      remaining: 4,
+    })
+    assert.equal(again.unlock, 'passcode')
+    const changed = await again.changeUnlock('a long way to Tipperary', { pin: 'my heart is right there' })
+    assert.deepEqual(changed, { is: 'done' })
+  })
 
   it('says that the domain wants another unlock, and changes it', async () => {
     const domainId = await domainOf(server, { keyType: 'PIN' })

@@ -1,9 +1,10 @@
 // Requests and their answers, as the screens see them, against a real server.
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, it } from 'node:test'
+import { after, afterEach, before, beforeEach, it, mock } from 'node:test'
 import { onSqlite } from '../../server/test/support/engines.ts'
 import { startTestServer, type TestServer } from '../../server/test/support/server.ts'
-import { askFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
+import { SoftAuthenticator } from '../../server/test/support/webauthn.ts'
+import { askFor, codeFor, domainOf, enrol, openPhone, type Phone, shown, until } from './support/phone.ts'
 
 onSqlite((engine) => {
   let server: TestServer
@@ -82,6 +83,69 @@ onSqlite((engine) => {
     assert.deepEqual(await phone.store.tokens(), [])
     assert.equal(phone.model.tokens.ended.find((note) => note.tid === tid)?.by, 'server')
     assert.ok(request.outcome.is === 'key_ended' || request.outcome.is === 'closed')
+  })
+
+  it('ends the other requests of a key that has ended, and in another tab, too', async () => {
+    await enrol(server, phone, '482913')
+    const tab = await phone.secondTab()
+    const [first, second] = [
+      await askFor(server, server.acme.pinDomainId),
+      await askFor(server, server.acme.pinDomainId),
+    ]
+    const request = await shown(phone, first.sid)
+    const other = await shown(phone, second.sid)
+    const inTab = await until(() => tab.requests.all.find(({ sid }) => sid === second.sid))
+    for (let i = 0; i < 5; i++) await request.approve({ pin: '482914' })
+    await until(() => tab.tokens.all.length === 0)
+    for (const gone of [request, other, inTab]) assert.deepEqual(gone.outcome, { is: 'key_ended', by: 'pin' })
+  })
+
+  it('ends a request in one tab when its key was removed in another', async () => {
+    const token = await enrol(server, phone)
+    const tab = await phone.secondTab()
+    const { sid } = await askFor(server, server.acme.domainId)
+    await shown(phone, sid)
+    const request = await until(() => tab.requests.all.find((one) => one.sid === sid && one.armed))
+    await token.remove()
+    await until(() => request.outcome.is === 'closed')
+  })
+
+  it('can be answered again when the dialogue of the phone fails, in whatever way', async () => {
+    const domainId = await domainOf(server, { keyType: 'BIOMETRIC' })
+    const finger = { authenticator: new SoftAuthenticator(server.deviceUrl) }
+    phone.close()
+    phone = await openPhone(server, { finger })
+    const { activation } = phone.model
+    activation.start()
+    activation.enterCode(await codeFor(server, domainId))
+    await activation.enterUsername('alice')
+    await activation.confirm()
+    await activation.choosePlatform()
+    const { sid } = await askFor(server, domainId)
+    const request = await shown(phone, sid)
+    const failing = mock.method(finger.authenticator, 'assert', () => {
+      throw new DOMException('An unknown error occurred while talking to the credential manager.', 'NotReadableError')
+    })
+    await request.approve({})
+    assert.deepEqual(request.outcome, { is: 'open', problem: { is: 'cancelled' } })
+    failing.mock.restore()
+    await request.approve({})
+    assert.equal(request.outcome.is, 'approved')
+  })
+
+  it('can be answered again when the server has refused an answer for good', async () => {
+    await enrol(server, phone)
+    const { sid, verdict } = await askFor(server, server.acme.domainId)
+    const request = await shown(phone, sid)
+    const body = JSON.stringify({ errors: [{ code: 'challenge_mismatch', message: '' }] })
+    const lying = mock.method(globalThis, 'fetch', async () => new Response(body, { status: 409 }))
+    await request.approve({})
+    lying.mock.restore()
+    assert.equal(request.outcome.is, 'failed')
+    await request.retry()
+    await until(() => request.armed)
+    await request.deny('mistake')
+    assert.equal(await verdict(), 'denied')
   })
 
   it('sends the very same bytes again when the reply to an answer is lost, and counts once', async () => {

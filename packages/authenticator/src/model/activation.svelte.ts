@@ -154,11 +154,13 @@ export class ActivationFlow implements Activation {
       return
     }
     try {
-      await this.#offer(await begin(this.#parts.inside.client, attempt.code, attempt.proof))
+      const reply = await begin(this.#parts.inside.client, attempt.code, attempt.proof)
+      if (this.#attempt !== attempt) return // the user has left meanwhile
+      await this.#offer(reply)
       if (this.#offered && this.#step.at === 'asking') this.#step = { at: 'confirm', offer: this.#offered.view }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      this.#step = stepAfterRefusal(error, attempt)
+      if (this.#attempt === attempt) this.#step = stepAfterRefusal(error, attempt)
     }
   }
 

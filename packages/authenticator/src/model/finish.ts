@@ -6,6 +6,9 @@ import type { PendingFinish, TokenRecord, UnlockRecord } from '../store/records.
 import type { Keyring } from './keyring.svelte.ts'
 import type { Surroundings } from './surroundings.ts'
 
+/** A push service out of reach, or a service worker that was never installed, may take for ever: it is tried again later. */
+const subscribeMs = 8_000
+
 /** A token that the server has not confirmed yet. */
 export type Unfinished = TokenRecord & { activation: PendingFinish }
 
@@ -31,7 +34,8 @@ export async function prepareFinish(
   const { client, page, push } = inside
   const persisted = await page.persist()
   onPersist(persisted)
-  const subscription = reply.vapid && push.permission === 'granted' ? await push.subscribe(reply.vapid) : undefined
+  const subscribing = reply.vapid && push.permission === 'granted' ? push.subscribe(reply.vapid) : undefined
+  const subscription = subscribing && (await Promise.race([subscribing, client.transport.sleep(subscribeMs)]))
   const { aid, nonce, expires } = reply
   const activation = { aid, nonce, expires }
   const old = keyring.find(reply.tid)

@@ -12,7 +12,7 @@ export class Keyring {
   #history = $state.raw<HistoryRecord[]>([])
   #loaded = $state(false)
   #evicted = $state(false)
-  #onLoad = () => {}
+  readonly #listeners: (() => void)[] = []
 
   constructor({ store, tabs, page }: { store: Store; tabs: Tabs; page: Page }) {
     this.#store = store
@@ -47,7 +47,7 @@ export class Keyring {
 
   /** Calls back whenever the store was read again: there may be a first key, or no more. */
   onLoad(listener: () => void): void {
-    this.#onLoad = listener
+    this.#listeners.push(listener)
   }
 
   async load(): Promise<void> {
@@ -62,7 +62,7 @@ export class Keyring {
     // Whoever takes the last key away says so by taking the mark away, too.
     this.#evicted = records.length === 0 && this.#page.hadKeys
     this.#loaded = true
-    this.#onLoad()
+    for (const listener of this.#listeners) listener()
   }
 
   /** Changes a token in the store, then here and in the other tabs. */

@@ -202,7 +202,7 @@ export class Poller implements Connection {
   }
 
   async #note(result: SyncResult): Promise<void> {
-    const { inside, keyring, requests } = this.#parts
+    const { inside, keyring } = this.#parts
     const record = keyring.find(result.kid)
     if (!record) return
     const now = inside.client.clock.now()
@@ -212,7 +212,6 @@ export class Poller implements Connection {
     }
     this.#resting.set(record.tid, now + (record.state === 'activating' ? restMs.activating : restMs.other))
     if (result.code === 'token_revoked') {
-      requests.endToken(record.tid, 'server')
       return keyring.end(record.tid, record.state === 'activating' ? 'activation' : 'server', now)
     }
     if (result.code !== 'bad_signature') return

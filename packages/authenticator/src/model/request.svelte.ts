@@ -9,7 +9,7 @@ import type { Keyring } from './keyring.svelte.ts'
 import type { Answer, Domain, Outcome, RequestProblem, SignInRequest, Unlock } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Ticker } from './ticker.svelte.ts'
-import { doubted, isOfPins, settledBy, unlockBy } from './unlock-records.ts'
+import { doubtedAmong, settledBy, unlockBy } from './unlock-records.ts'
 import { domainView, unlockOf } from './views.ts'
 
 const armingMs = 700
@@ -103,30 +103,38 @@ export class PendingRequest implements SignInRequest {
     if (problem) return this.#open(problem)
     const answer: Answer = { is: 'approve' }
     this.#outcome = { is: 'sending', answer, late: false }
-    try {
+    const num = this.numberLength > 0 ? readNumber(number, this.numberLength) : undefined
+    const jws = await this.#signed(async (signer) => {
       const uv = await this.#prove(pin)
-      const num = this.numberLength > 0 ? readNumber(number, this.numberLength) : undefined
       const proof = { ...(num !== undefined && { num }), ...(uv && { uv }) }
-      const { client } = this.#parts.inside
-      await this.#deliver(await signApproval(client, this.#signer(), this.#verified, proof), answer)
-    } catch (error) {
-      if (!isCalledOff(error)) throw error
-      this.#open({ is: 'cancelled' })
-    }
+      return signApproval(this.#parts.inside.client, signer, this.#verified, proof)
+    })
+    if (jws !== undefined) return this.#deliver(jws, answer)
+    this.#open({ is: 'cancelled' })
+    this.followKey()
   }
 
   async deny(why: DenyReason): Promise<void> {
-    const { is } = this.#outcome
-    if (!(is === 'open' && this.#armed) && !(is === 'approved' && why === 'not_me')) return
+    const before = this.#outcome
+    if (!(before.is === 'open' && this.#armed) && !(before.is === 'approved' && why === 'not_me')) return
     const answer: Answer = { is: 'deny', why }
     this.#outcome = { is: 'sending', answer, late: false }
     const { client } = this.#parts.inside
-    await this.#deliver(await signDenial(client, this.#signer(), this.#verified, why), answer)
+    const jws = await this.#signed((signer) => signDenial(client, signer, this.#verified, why))
+    if (jws !== undefined) return this.#deliver(jws, answer)
+    this.#outcome = before
+    this.followKey()
   }
 
   async retry(): Promise<void> {
     this.#hurry?.()
-    if (this.#outcome.is !== 'failed' || !this.#unsettled) return
+    if (this.#outcome.is !== 'failed') return
+    // What the server has refused for good is not sent again: the request is asked anew.
+    if (!this.#unsettled) {
+      this.#outcome = { is: 'open' }
+      this.rearm()
+      return
+    }
     const { jws, answer } = this.#unsettled
     this.#outcome = { is: 'sending', answer, late: false }
     await this.#deliver(jws, answer)
@@ -141,9 +149,13 @@ export class PendingRequest implements SignInRequest {
     void this.#remember(results[state])
   }
 
-  /** Its key is gone. */
-  endWithKey(by: 'pin' | 'server'): void {
-    if (this.#outcome.is === 'open' || this.#outcome.is === 'failed') this.#outcome = { is: 'key_ended', by }
+  /** Ends when its key is gone, by whatever and in whichever tab: nothing can be signed any more. */
+  followKey(): void {
+    const { is } = this.#outcome
+    if (this.#record || (is !== 'open' && is !== 'failed')) return
+    const note = this.#parts.keyring.ended.find(({ tid }) => tid === this.tid)
+    if (note) this.#outcome = { is: 'key_ended', by: note.by === 'pin' ? 'pin' : 'server' }
+    else this.close('denied')
   }
 
   /** Whether it still waits for an answer, or for the fate of one. */
@@ -167,10 +179,15 @@ export class PendingRequest implements SignInRequest {
     return this.#record && unlock !== 'none' ? unlockBy(this.#record, unlock) : undefined
   }
 
-  #signer(): TokenRecord {
+  /** undefined when it could not be signed: the dialogue was called off or has failed, or the key is gone */
+  async #signed(sign: (signer: TokenRecord) => Promise<string>): Promise<string | undefined> {
     const record = this.#record
-    if (!record) throw new Error('The key of a request is gone')
-    return record
+    try {
+      return record && (await sign(record))
+    } catch (error) {
+      if (!isCalledOff(error)) console.error(error)
+      return undefined
+    }
   }
 
   #open(problem: RequestProblem): void {
@@ -235,8 +252,9 @@ export class PendingRequest implements SignInRequest {
   async #refused({ code, remaining, state }: Refusal, answer: Answer): Promise<void> {
     if (code === 'factor_failed' && remaining > 0) {
       this.#pinTriesLeft = remaining
-      // Of two PINs that may be the one, the other may have another length.
-      await this.#parts.keyring.update(this.tid, (record) => (record && isOfPins(record) ? doubted(record) : record))
+      // Of two that may be the one, the other is asked for now: a PIN of another length, or another credential.
+      const { unlock } = this.#verified.challenge
+      await this.#parts.keyring.update(this.tid, (record) => record && doubtedAmong(record, unlock))
       return this.#open({ is: 'wrong_pin', remaining })
     }
     if (code === 'factor_failed') return this.#keyEnded('pin')

@@ -17,6 +17,7 @@ export class RequestList implements Requests {
 
   constructor(parts: RequestParts) {
     this.#parts = parts
+    parts.keyring.onLoad(() => this.#followKeys())
   }
 
   get all(): SignInRequest[] {
@@ -76,13 +77,7 @@ export class RequestList implements Requests {
 
   /** Ends what has run out of time, by the server's clock. */
   expire(now: number): void {
-    for (const request of this.#all) if (request.expiresAt <= now) this.#end(request, 'expired')
-  }
-
-  /** The keys of a token are gone. */
-  endToken(tid: string, by: 'pin' | 'server'): void {
-    for (const request of this.#all) if (request.tid === tid) request.endWithKey(by)
-    for (const [sid, entry] of this.#known) if (entry.tid === tid) this.#known.delete(sid)
+    for (const request of this.#all) if (request.expiresAt <= now) this.#end(request, () => request.close('expired'))
   }
 
   async #apply({ time, tids, entries, closed }: PendingNews): Promise<void> {
@@ -110,16 +105,23 @@ export class RequestList implements Requests {
     if (record.pausedUntil !== undefined) await this.#parts.keyring.amend(entry.tid, { pausedUntil: 0 })
   }
 
+  // Keys go in many ways, and in other tabs, too.
+  #followKeys(): void {
+    const { keyring } = this.#parts
+    for (const [sid, { tid }] of this.#known) if (!keyring.find(tid)) this.#known.delete(sid)
+    for (const request of this.#all) this.#end(request, () => request.followKey())
+  }
+
   #close(sid: string, state: Parameters<PendingRequest['close']>[0]): void {
     this.#known.delete(sid)
     const request = this.#all.find((candidate) => candidate.sid === sid)
-    if (request) this.#end(request, state)
+    if (request) this.#end(request, () => request.close(state))
   }
 
   // What nobody saw needs no result.
-  #end(request: PendingRequest, state: Parameters<PendingRequest['close']>[0]): void {
+  #end(request: PendingRequest, end: () => void): void {
     const { unanswered } = request
-    request.close(state)
+    end()
     if (unanswered && !request.unanswered && request.sid !== this.#shown) {
       this.#all = this.#all.filter((other) => other !== request)
     }

@@ -54,18 +54,26 @@ export class PhoneSettings implements Settings {
   #show(): void {
     const root = document.documentElement
     root.lang = this.#language
-    if (localStorage.getItem(names.language) !== null) void keepLanguage(this.#language)
+    if (chosen(names.language) !== null) void keepLanguage(this.#language)
     if (this.#theme === 'system') delete root.dataset.theme
     else root.dataset.theme = this.#theme
   }
 }
 
 function readLanguage(): Language {
-  const chosen = localStorage.getItem(names.language) ?? navigator.language
-  return chosen.toLowerCase().startsWith('de') ? 'de' : 'en'
+  const language = chosen(names.language) ?? navigator.language
+  return language.toLowerCase().startsWith('de') ? 'de' : 'en'
 }
 
 function readTheme(): Theme {
-  const chosen = localStorage.getItem(names.theme)
-  return chosen === 'light' || chosen === 'dark' ? chosen : 'system'
+  const theme = chosen(names.theme)
+  return theme === 'light' || theme === 'dark' ? theme : 'system'
+}
+
+function chosen(name: string): string | null {
+  try {
+    return localStorage.getItem(name)
+  } catch {
+    return null // site data is switched off, and what says so needs a language
+  }
 }

@@ -8,7 +8,17 @@ import type { ChangeId, TokenRecord, UnlockRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
 import type { ChangeResult, NewUnlock } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
-import { doubted, isOfPins, settledBy } from './unlock-records.ts'
+import {
+  doubted,
+  doubtedAmong,
+  isOfPins,
+  mayBeOtherwise,
+  settledBy,
+  unlockBy,
+  withChange,
+  withoutChange,
+  withUnknown,
+} from './unlock-records.ts'
 import { kindOf, sendProblem } from './views.ts'
 
 const notTaken: RefusalCode[] = ['factor_required', 'factor_failed', 'malformed']
@@ -61,7 +71,7 @@ export class UnlockChange {
     }
     const { unlock, ...own } = proven
     const jws = await signFactor(this.#inside.client, record, { ...id, ...own })
-    await this.#keyring.amend(record.tid, { unsettled: { unlock, id } })
+    await this.#keyring.update(record.tid, (current) => current && withChange(current, unlock, id))
     this.#sent = { jws, id, unlock, before: record }
     return this.send()
   }
@@ -102,7 +112,9 @@ export class UnlockChange {
       return { ...registered, uv: await this.#proveOld(old, oldPin, binding) }
     }
     const uv = await this.#proveOld(old, oldPin, binding)
-    const unlock = await newPinUnlock(next.pin, kindOf(policy), old.method === 'pin' ? old : undefined)
+    // One salt and mixKey for all: whichever PIN turns out to count can be proven.
+    const known = unlockBy(record, 'pin')
+    const unlock = await newPinUnlock(next.pin, kindOf(policy), known?.method === 'pin' ? known : undefined)
     return { unlock, uv, factor: await pinFactor(next.pin, tid, unlock) }
   }
 
@@ -123,18 +135,20 @@ export class UnlockChange {
     }
     // The server has forgotten its answer, or gave it to other PINs: what became of the change is not known.
     if (code === 'clock_skew' || code === 'replayed') {
-      await this.#keyring.amend(tid, { unsettled: { unlock } })
+      await this.#keyring.update(tid, (record) => record && withUnknown(record, unlock))
       return { is: 'unknown' }
     }
     // This one has changed nothing, nor has one of the same jti before it.
-    const unsettled = before.unsettled?.id?.jti === id.jti ? undefined : before.unsettled
-    const earlier = unsettled && unsettled.unlock.method !== before.unlock.method && code === 'factor_required'
+    const restored = before.unsettled?.id?.jti === id.jti ? withoutChange(before) : before
+    const isOtherwise = code === 'factor_required' && mayBeOtherwise(restored)
+    const { method } = before.unlock
     await this.#keyring.update(tid, (record) => {
       if (!record) return undefined
-      const restored = { ...record, unsettled }
-      return earlier ? doubted(restored) : restored
+      const now = { ...record, unlock: restored.unlock, unsettled: restored.unsettled }
+      if (code === 'factor_failed') return doubtedAmong(now, method)
+      return isOtherwise ? doubted(now, method) : now
     })
-    if (earlier) return { is: 'unknown' }
+    if (isOtherwise) return { is: 'unknown' }
     if (code === 'factor_failed' && before.unlock.method === 'pin') return { is: 'wrong_pin', remaining }
     return notTaken.includes(code)
       ? { is: 'refused', problem: { is: 'not_taken' } }

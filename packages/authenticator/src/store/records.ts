@@ -21,8 +21,11 @@ export interface TokenRecord {
   pushEndpoint?: string
   /** the domain demands another unlock than this one */
   unlockRequired?: boolean
-  /** a change of the unlock without an answer: either of the two counts, and `unlock` is the one that is believed to */
-  unsettled?: { unlock: UnlockRecord; id?: ChangeId }
+  /**
+   * a change of the unlock without an answer: either of the two counts, or what one before it, without an answer, too, would have
+   * made valid; `unlock` above is the one that is believed to. `id`: the change to `unlock` in here
+   */
+  unsettled?: { unlock: UnlockRecord; id?: ChangeId; others?: UnlockRecord[] }
   /** milliseconds since 1970, as all times here, on the server's clock */
   addedAt: number
   lastUsedAt?: number

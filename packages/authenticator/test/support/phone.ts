@@ -7,6 +7,7 @@ import type { Lies, SoftAuthenticator } from '../../../server/test/support/webau
 import type { Model, SignInRequest, Token } from '../../src/model/model.ts'
 import type { OpenModel } from '../../src/model/open-model.ts'
 import type { PlatformUnlocking } from '../../src/model/platform-unlocking.ts'
+import type { Push } from '../../src/model/surroundings.ts'
 import { openTabs } from '../../src/model/tabs.ts'
 import { ServerClock } from '../../src/protocol/clock.ts'
 import { sleep } from '../../src/protocol/sleep.ts'
@@ -29,6 +30,7 @@ interface Network {
 
 export interface PhoneOptions {
   clockAheadMs?: number
+  push?: Push
   /** what reads fingerprints, and what it makes up */
   finger?: { authenticator: SoftAuthenticator; lies?: Lies }
 }
@@ -56,6 +58,7 @@ export async function openPhone(server: TestServer, options: PhoneOptions = {}):
   const channel = `phone-${phones++}`
   const marks = { hadKeys: false }
   const lock = oneAtATime()
+  const platform = platformOf(options)
   const open = async (link?: string) => {
     const { readLink } = await import('../../src/link.ts')
     const facts: Partial<Facts> = await store.facts()
@@ -71,8 +74,8 @@ export async function openPhone(server: TestServer, options: PhoneOptions = {}):
         },
         clock: new ServerClock(local, facts.clockOffsetMs),
       },
-      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: noPush },
-      platform: platformOf(options),
+      ...{ store, tabs: tabsOf(page, channel), page: pageOf(marks, lock), push: options.push ?? noPush },
+      platform,
     }
     const parts = { facts, install: noInstall, settings: plainSettings, link: link ? readLink(link) : undefined }
     const model = await openModel(inside, parts)
@@ -239,18 +242,23 @@ function pageOf(marks: { hadKeys: boolean }, lead: (signal: AbortSignal, work: (
 
 function platformOf({ finger }: PhoneOptions): PlatformUnlocking {
   const reader = () => finger?.authenticator ?? assert.fail('Nothing here reads fingerprints')
+  const made = new Map<string, SoftAuthenticator>()
   return {
     available: async () => finger !== undefined,
     async register(token) {
       const reg = reader().register(await registrationChallenge(token), finger?.lies)
       const unlock = { method: 'platform' as const, credentialId: String(reg.id), transports: [] }
+      made.set(unlock.credentialId, reader())
       return { unlock, factor: { m: 'webauthn', reg } }
     },
-    prove: async (_, binding) => ({ m: 'webauthn', resp: reader().assert(await unlockBinding(binding)) }),
+    async prove({ credentialId }, binding) {
+      const authenticator = made.get(credentialId) ?? assert.fail('Nothing here has this credential')
+      return { m: 'webauthn', resp: authenticator.assert(await unlockBinding(binding)) }
+    },
   }
 }
 
-const noPush = {
+export const noPush = {
   permission: 'unavailable' as const,
   current: async () => undefined,
   subscribe: async () => undefined,
