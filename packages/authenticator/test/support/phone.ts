@@ -6,7 +6,10 @@ import { openTabs } from '../../src/model/tabs.ts'
 import { ServerClock } from '../../src/protocol/clock.ts'
 import { sleep } from '../../src/protocol/sleep.ts'
 import type { Facts } from '../../src/store/records.ts'
+import { codeFor } from './asking.ts'
 import { memoryStore } from './memory-store.ts'
+
+export { askFor, codeFor } from './asking.ts'
 
 const { openModel } = await import('../../src/model/open-model.ts')
 
@@ -109,21 +112,6 @@ export async function enrol(server: TestServer, phone: Phone, pin?: string): Pro
   if (step.at !== 'ready') throw new Error(`Not activated but ${JSON.stringify(step)}`)
   activation.done()
   return step.token
-}
-
-/** A new code for alice; the token that she had in the domain is revoked. */
-export async function codeFor(server: TestServer, domainId: string): Promise<string> {
-  const path = `/api/domains/${domainId}/users/${server.acme.alice}/token`
-  await server.call('DELETE', path)
-  return (await server.call('PUT', path)).body.code
-}
-
-/** Somebody signs in as alice. */
-export async function askFor(server: TestServer, domainId: string, extra: object = {}) {
-  const path = `/api/domains/${domainId}/sessions`
-  const { body } = await server.call('POST', path, { body: { user: { username: 'alice' }, ...extra } })
-  const verdict = async () => (await server.call('GET', `${path}/${body.id}`)).body.state as string
-  return { sid: body.id as string, number: body.number as string, path: `${path}/${body.id}`, verdict }
 }
 
 /** The request as the phone shows it, when its buttons act. */
