@@ -7,19 +7,25 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { onSqlite } from '../../../server/test/support/engines.ts'
 import { skipWithoutChromium as skip } from '../support/chromium.ts'
 import { filmQr } from '../support/qr-video.ts'
-import { choosePin, invite, openStage, type Stage, storedKeys, type Visitor } from '../support/visitor.ts'
+import { openStage, type Stage } from '../support/stage.ts'
+import { choosePin, domainsOf, invite, type Visitor } from '../support/visitor.ts'
 
 const dayMs = 86_400_000
 
 describe('a key is added', { skip }, () => {
   onSqlite((engine) => {
     let stage: Stage
+    let domainId: string
+    let pinDomainId: string
     const folder = mkdtempSync(join(tmpdir(), 'countersign-camera-'))
     const film = join(folder, 'qr.y4m')
 
     before(async () => {
       const camera = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
       stage = await openStage(engine, [...camera, `--use-file-for-fake-video-capture=${film}`])
+      const { acme } = stage.server
+      domainId = acme.domainId
+      pinDomainId = acme.pinDomainId
     })
     afterEach(() => stage.clear())
     after(async () => {
@@ -27,38 +33,44 @@ describe('a key is added', { skip }, () => {
       rmSync(folder, { recursive: true, force: true })
     })
     const state = async () => {
-      const { acme } = stage.server
-      const path = `/api/domains/${acme.domainId}/users/${acme.alice}/token`
+      const path = `/api/domains/${domainId}/users/${stage.server.acme.alice}/token`
       return (await stage.server.call('GET', path)).body.state as string
     }
     const typeCode = async (phone: Visitor, code: string) => {
       await phone.press('Type the code')
-      await phone.page.getByLabel('Code').fill(code)
+      await phone.fills('Code', code)
       await phone.press('Continue')
-      await phone.page.getByLabel('Your user name').fill('alice')
+    }
+    const presentCode = async (phone: Visitor, code: string) => {
+      await typeCode(phone, code)
+      await phone.fills('Your user name', 'alice')
       await phone.press('Continue')
     }
 
-    it('by a link, whose secrets leave the address bar at once', async () => {
-      const phone = await stage.visit((await invite(stage, stage.server.acme.domainId)).path)
+    it('by a link, whose secrets leave the address bar and the history at once', async () => {
+      const { path, code } = await invite(stage, domainId)
+      const phone = await stage.visit(path)
       await phone.sees('Is this you?')
       assert.equal(phone.page.url(), `${stage.server.deviceUrl}/`)
-      assert.equal(await phone.page.evaluate(() => history.length), 2, 'about:blank and the app')
+      const devtools = await phone.context.newCDPSession(phone.page)
+      const { entries } = await devtools.send('Page.getNavigationHistory')
+      assert.ok(path.includes(code) && !JSON.stringify(entries.map(({ url }) => url)).includes(code))
       await phone.press('Yes, add this key')
       await phone.sees('Your key is ready.')
       assert.equal(await state(), 'active')
     })
 
     it('by a typed code and user name', async () => {
+      const { code } = await invite(stage, domainId)
       const phone = await stage.visit()
-      await typeCode(phone, (await invite(stage, stage.server.acme.domainId)).code)
+      await presentCode(phone, code)
       await phone.press('Yes, add this key')
       await phone.sees('Your key is ready.')
       assert.equal(await state(), 'active')
     })
 
     it('by a QR code before the camera', async () => {
-      filmQr((await invite(stage, stage.server.acme.domainId)).link, film)
+      filmQr((await invite(stage, domainId)).link, film)
       const phone = await stage.visit()
       await phone.press('Scan the QR code')
       await phone.press('Yes, add this key')
@@ -71,50 +83,96 @@ describe('a key is added', { skip }, () => {
       const phone = await stage.visit()
       await phone.press('Scan the QR code')
       await phone.reads(/^This (QR code is not from your organization|code is for another server)/)
-      assert.equal(await storedKeys(phone.page), 0)
-    })
-
-    it('not by a code that has expired', async () => {
-      const { code } = await invite(stage, stage.server.acme.domainId)
-      stage.server.clock.advance(366 * dayMs)
-      const phone = await stage.visit()
-      await typeCode(phone, code)
-      await phone.reads('We don’t know this code')
-      assert.equal(await storedKeys(phone.page), 0)
+      assert.deepEqual(await domainsOf(phone.page), [])
     })
 
     it('not when the user says that it is somebody else', async () => {
-      const phone = await stage.visit((await invite(stage, stage.server.acme.domainId)).path)
+      const phone = await stage.visit((await invite(stage, domainId)).path)
       await phone.press('No, this isn’t me')
       await phone.sees('Your password asks.')
       assert.equal(await state(), 'pending')
     })
 
-    it('from the start again, after a reload in any step before the key is there', async () => {
-      const { code } = await invite(stage, stage.server.acme.pinDomainId)
+    it('from the start again, after a reload in any step before the key is stored', async () => {
+      const { code } = await invite(stage, pinDomainId)
       const phone = await stage.visit()
       const again = async () => {
         await phone.page.reload()
         await phone.sees('Your password asks.')
-        assert.equal(await storedKeys(phone.page), 0)
+        assert.deepEqual(await domainsOf(phone.page), [])
       }
       await phone.press('Type the code')
-      await phone.page.getByLabel('Code').waitFor()
+      await phone.fills('Code', code)
       await again()
       await typeCode(phone, code)
+      await phone.fills('Your user name', 'alice')
+      await again()
+      await phone.context.route('**/activation/begin', () => {}) // it is never answered
+      await presentCode(phone, code)
+      await phone.sees('One moment…')
+      await phone.context.unrouteAll()
+      await again()
+      await presentCode(phone, code)
       await phone.sees('Is this you?')
       await again()
-      await typeCode(phone, code)
+      await presentCode(phone, code)
       await phone.press('Yes, add this key')
       await phone.sees('Choose a 6-digit PIN')
+      await phone.page.keyboard.type('482913')
+      await phone.sees('Type it once more')
       await again()
-      await typeCode(phone, code)
+      await presentCode(phone, code)
       await phone.press('Yes, add this key')
       await choosePin(phone)
       await phone.sees('Your key is ready.')
       await phone.page.reload()
       await phone.sees('Nothing to answer')
-      assert.equal(await storedKeys(phone.page), 1)
+      assert.deepEqual(await domainsOf(phone.page), [pinDomainId])
+    })
+
+    for (const [reached, what] of [
+      [true, 'the answer has not come back'],
+      [false, 'the message has not arrived'],
+    ] as const) {
+      it(`by itself after a reload in the last step, when ${what}`, async () => {
+        const phone = await stage.visit((await invite(stage, domainId)).path)
+        stage.expect(/ERR_FAILED/)
+        await phone.context.route('**/activation/finish', async (route) => {
+          if (reached) await route.fetch()
+          await route.abort()
+        })
+        await phone.press('Yes, add this key')
+        await phone.sees('Almost ready…')
+        await phone.reads('No connection.')
+        assert.equal(await state(), reached ? 'active' : 'pending')
+        await phone.context.unrouteAll()
+        await phone.page.reload()
+        await phone.sees('Your key is ready.')
+        assert.equal(await state(), 'active')
+      })
+    }
+
+    it('with the PIN typed again after a reload in the last step: it is not kept', async () => {
+      const phone = await stage.visit((await invite(stage, pinDomainId)).path)
+      stage.expect(/ERR_FAILED/)
+      await phone.context.route('**/activation/finish', (route) => route.abort())
+      await phone.press('Yes, add this key')
+      await choosePin(phone)
+      await phone.reads('No connection.')
+      await phone.page.reload()
+      await phone.context.unrouteAll()
+      await choosePin(phone)
+      await phone.sees('Your key is ready.')
+    })
+
+    it('not by a code that has expired', async () => {
+      const { code } = await invite(stage, domainId)
+      stage.expect(/status of 400/)
+      stage.server.clock.advance(366 * dayMs)
+      const phone = await stage.visit()
+      await presentCode(phone, code)
+      await phone.reads('We don’t know this code')
+      assert.deepEqual(await domainsOf(phone.page), [])
     })
   })
 })

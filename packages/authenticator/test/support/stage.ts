@@ -17,7 +17,7 @@ export interface Stage {
   /** What browsers will complain of in this test. */
   expect(...complaints: RegExp[]): void
   /** Ends a test: no browser has complained of anything else. */
-  clear(): void
+  clear(): Promise<void>
   close(): Promise<void>
 }
 
@@ -46,7 +46,11 @@ export async function openStage(engine: TestEngine, args: string[] = []): Promis
       return phone
     },
     expect: (...expected) => complaints.expect(...expected),
-    clear: () => complaints.settle(),
+    async clear() {
+      // What the page has still to say is said before it does anything else.
+      await phone?.page.evaluate(() => new Promise((resolve) => setTimeout(resolve)))
+      complaints.settle()
+    },
     async close() {
       await browser.close()
       await server.stop()
