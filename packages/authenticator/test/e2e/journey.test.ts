@@ -1,91 +1,109 @@
-// From the first code to an approved sign-in by what a person sees and presses: the app in a browser, against a real server.
+// From the first code to an approved sign-in by what a person sees and presses, and what axe says of each page on the way.
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { Page } from 'playwright-core'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { onSqlite } from '../../../server/test/support/engines.ts'
-import { startTestServer, type TestServer } from '../../../server/test/support/server.ts'
-import { type Browser, openBrowser } from '../support/browser.ts'
+import { askFor, codeFor } from '../support/asking.ts'
 import { skipWithoutChromium as skip } from '../support/chromium.ts'
-import { askFor, codeFor } from '../support/phone.ts'
+import { openStage, type Stage } from '../support/stage.ts'
+import { choosePin, keyholder, type Visitor, visitorOn } from '../support/visitor.ts'
+import { findings } from './axe.ts'
 
 describe('a person with a phone', { skip }, () => {
   onSqlite((engine) => {
-    let server: TestServer
-    let browser: Browser
-    let page: Page
+    let stage: Stage
+    let domainId: string
+    const found: string[] = []
 
     before(async () => {
-      server = await startTestServer(engine)
-      browser = await openBrowser(server.deviceUrl)
-      page = await browser.open()
-      page.setDefaultTimeout(20_000)
+      stage = await openStage(engine)
+      domainId = stage.server.acme.pinDomainId
     })
-    after(async () => {
-      await browser?.close()
-      await server.stop()
+    afterEach(() => {
+      assert.deepEqual(found.splice(0), [])
+      return stage.clear()
     })
+    after(() => stage?.close())
 
-    const press = (name: string) => page.getByRole('button', { name, exact: true }).click()
-    const heading = (name: string) => page.getByRole('heading', { name }).waitFor()
-    const type = async (digits: string) => {
-      for (const digit of digits) await press(digit)
+    const look = async (phone: Visitor, state: string) => {
+      for (const finding of await findings(phone.page, state)) found.push(`${state}: ${finding}`)
     }
-    /** The home screen and notifications: what is offered after the first key depends on the browser. */
-    const declineOffers = async () => {
-      const list = page.getByRole('heading', { name: 'Nothing to answer' })
-      const no = page.getByRole('button', { name: /^(Continue in the browser|Not now)$/ })
-      for (;;) {
-        await list.or(no).first().waitFor()
-        if (await list.isVisible()) return
-        await no.click()
-      }
+    const dial = async (phone: Visitor, digits: string) => {
+      for (const digit of digits) await phone.press(digit)
     }
 
     it('types the code, says who they are, chooses a PIN and has a key', async () => {
-      await heading('Your password asks.')
-      await press('Type the code')
-      await page.getByLabel('Code').fill(await codeFor(server, server.acme.pinDomainId))
-      await press('Continue')
-      await page.getByLabel('Your user name').fill('alice')
-      await press('Continue')
-      await heading('Is this you?')
-      await press('Yes, add this key')
-      await type('123456')
-      await page.getByText('Too easy to guess. Choose another.').waitFor()
-      await type('482913')
-      await heading('Type it once more')
-      await page.keyboard.type('482913')
-      await heading('Your key is ready.')
-      await press('Done')
-      await declineOffers()
-      await page.getByText('Not used yet').waitFor()
+      const phone = await stage.visit()
+      await phone.sees('Your password asks.')
+      await look(phone, 'welcome')
+      await phone.press('Type the code')
+      await phone.fills('Code', await codeFor(stage.server, domainId))
+      await look(phone, 'code')
+      await phone.press('Continue')
+      await phone.fills('Your user name', 'alice')
+      await phone.press('Continue')
+      await phone.sees('Is this you?')
+      await look(phone, 'confirm')
+      await phone.press('Yes, add this key')
+      await dial(phone, '123456')
+      await phone.reads('Too easy to guess. Choose another.')
+      await dial(phone, '482913')
+      await phone.sees('Type it once more')
+      await phone.page.keyboard.type('482913')
+      await phone.sees('Your key is ready.')
+      await look(phone, 'ready')
+      await phone.press('Done')
+      await phone.reachList()
+      await phone.reads('Not used yet')
+      await look(phone, 'list')
     })
 
-    it('sees the request come by itself, types number and PIN, and is signed in', async () => {
+    it('sees the request come by itself, types number and PIN, is signed in, and takes it back', async () => {
+      const phone = await keyholder(stage, domainId, choosePin)
       const asked = { numberMatching: true, attributes: [{ key: 'App', value: 'Wiki' }], ipAddress: '203.0.113.24' }
-      const { number, verdict } = await askFor(server, server.acme.pinDomainId, asked)
-      await heading('Are you signing in?')
-      await page.getByLabel('Type the number shown where you are signing in').fill(number)
-      await page.waitForTimeout(800) // the buttons are armed again when a number is begun
-      await press('Approve')
-      await type('111213')
-      await page.getByText('Wrong PIN. 4 tries left.').waitFor()
-      await type('482913')
-      await heading('Approved')
+      const { number, verdict } = await askFor(stage.server, domainId, asked)
+      await phone.sees('Are you signing in?')
+      for (const shown of ['Acme Bank', 'alice', 'Wiki', '203.0.113.24']) await phone.reads(shown)
+      await look(phone, 'request')
+      await phone.fills('Type the number shown where you are signing in', number)
+      await phone.answer('Approve')
+      await phone.sees('Type your PIN to approve')
+      await look(phone, 'unlock')
+      stage.expect(/status of 403/)
+      await dial(phone, '111213')
+      await phone.reads('Wrong PIN. 4 tries left.')
+      await dial(phone, '482913')
+      await phone.sees('Approved')
+      await look(phone, 'approved')
       assert.equal(await verdict(), 'approved')
-      await press('That wasn’t me after all')
-      await heading('Blocked')
+      await phone.press('That wasn’t me after all')
+      await phone.sees('Blocked')
       assert.equal(await verdict(), 'denied')
-      await press('Done')
-      await page.getByText('Paused until').waitFor()
+      await phone.press('Done')
+      await phone.reads('Paused until')
     })
 
-    it('is served nothing that the policy of content refuses, and nothing that fails', () => {
-      const expected = /status of 403/ // the wrong PIN
-      assert.deepEqual(
-        browser.complaints.filter((complaint) => !expected.test(complaint)),
-        [],
-      )
+    it('changes the language, at once, in every tab and for the next visit', async () => {
+      const phone = await keyholder(stage, domainId, choosePin)
+      const other = await phone.context.newPage()
+      await other.goto(stage.server.deviceUrl)
+      await phone.press('Settings')
+      await look(phone, 'settings')
+      await phone.page.getByLabel('Deutsch').click()
+      await phone.reads('Über Countersign')
+      await look(phone, 'settings')
+      await visitorOn(other).sees('Nichts zu beantworten')
+      await other.close()
+      await phone.page.reload()
+      await phone.sees('Nichts zu beantworten')
+      assert.equal(await phone.page.locator('html').getAttribute('lang'), 'de')
+    })
+
+    it('reads German before there is a key, where they ask for it', async () => {
+      const phone = await stage.visit()
+      await phone.press('Deutsch')
+      await phone.sees('Ihr Passwort fragt.')
+      await phone.press('Code eintippen')
+      await look(phone, 'code')
     })
   })
 })

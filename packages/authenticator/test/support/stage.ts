@@ -91,7 +91,7 @@ async function wipe({ page, context }: Visitor, origin: string): Promise<void> {
   await context.unrouteAll()
   await page.goto('about:blank')
   const devtools = await context.newCDPSession(page)
-  await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'all' })
+  await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb,local_storage' })
   await devtools.detach()
   await addFinger(page)
 }
