@@ -63,13 +63,17 @@ describe('the app’s origin', { skip }, () => {
 
     it('T33: a browser that promises nothing is told to the server and to the user', async () => {
       const phone = await stage.visit((await invite(stage, domainId)).path)
-      assert.equal(await phone.page.evaluate(() => navigator.storage.persist()), false, 'so does Chromium with a new phone')
+      assert.equal(
+        await phone.page.evaluate(() => navigator.storage.persist()),
+        false,
+        'so does Chromium with a new phone',
+      )
       const sending = phone.page.waitForRequest('**/activation/finish')
       await phone.press('Yes, add this key')
       const [, payload = ''] = ((await sending).postData() ?? '').split('.')
       const { tid, device } = JSON.parse(Buffer.from(payload, 'base64url').toString())
       assert.equal(device.persisted, false)
-      await phone.press('Done')
+      await phone.sees('Your key is ready.')
       assert.equal((await stage.server.app.storage.tokens.findByTid(tid))?.device_persisted, 0)
       await phone.reachList()
       await phone.press('Settings')

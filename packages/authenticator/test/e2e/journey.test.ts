@@ -51,7 +51,6 @@ describe('a person with a phone', { skip }, () => {
       await phone.page.keyboard.type('482913')
       await phone.sees('Your key is ready.')
       await look(phone, 'ready')
-      await phone.press('Done')
       await phone.reachList()
       await phone.reads('Not used yet')
       await look(phone, 'list')

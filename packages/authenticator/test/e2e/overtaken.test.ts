@@ -5,7 +5,7 @@ import { onSqlite } from '../../../server/test/support/engines.ts'
 import { askFor } from '../support/asking.ts'
 import { skipWithoutChromium as skip } from '../support/chromium.ts'
 import { openStage, type Stage } from '../support/stage.ts'
-import { choosePin, domainsOf, keyholder, phoneWithKey, visitorOn } from '../support/visitor.ts'
+import { breakOff, choosePin, domainsOf, keyholder, phoneWithKey, visitorOn } from '../support/visitor.ts'
 
 describe('an open request', { skip }, () => {
   onSqlite((engine) => {
@@ -94,12 +94,12 @@ describe('an open request', { skip }, () => {
     it('is asked again when the page is loaded again before the answer has left', async () => {
       const { phone, verdict } = await asked()
       stage.expect(/ERR_FAILED/)
-      await phone.context.route('**/device/v1/answer', (route) => route.abort())
+      const mend = await breakOff(phone, '/answer', 'message')
       await phone.answer('Approve')
       await phone.reads('Your answer has not arrived yet.')
       await phone.page.reload()
       await phone.sees('Are you signing in?')
-      await phone.context.unrouteAll()
+      await mend()
       assert.equal(await verdict(), 'pending')
       await phone.answer('Approve')
       await phone.sees('Approved')

@@ -88,7 +88,7 @@ const finger = {
 async function wipe({ page, context }: Visitor, origin: string): Promise<void> {
   for (const other of context.pages()) if (other !== page) await other.close()
   await context.setOffline(false)
-  await context.unrouteAll()
+  await page.unrouteAll()
   await page.goto('about:blank')
   const devtools = await context.newCDPSession(page)
   await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb,local_storage' })

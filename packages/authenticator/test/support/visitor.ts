@@ -19,7 +19,7 @@ export interface Visitor {
   reads(text: string | RegExp): Promise<void>
   /** Types into a field. */
   fills(label: string, text: string): Promise<void>
-  /** Passes over what is offered after a key was added, and waits for the list of keys. */
+  /** Passes over what is done and what is offered then, and waits for the list of keys. */
   reachList(): Promise<void>
 }
 
@@ -45,11 +45,11 @@ export function visitorOn(page: Page): Visitor {
     },
     async reachList() {
       const list = page.getByRole('heading', { name: 'Nothing to answer' })
-      const no = page.getByRole('button', { name: /^(Continue in the browser|Not now)$/ })
+      const next = page.getByRole('button', { name: /^(Done|Continue in the browser|Not now)$/ })
       for (;;) {
-        await appears(list.or(no))
+        await appears(list.or(next))
         if (await list.isVisible()) return
-        await no.click()
+        await next.click()
       }
     },
   }
@@ -60,6 +60,27 @@ async function appears(what: Locator): Promise<void> {
   for (const start = performance.now(); performance.now() - start < patienceMs; await sleep(lookMs))
     if (await what.first().isVisible()) return
   throw new Error(`${what} did not appear. There is: ${await what.page().locator('body').innerText()}`)
+}
+
+/**
+ * From now on what a page sends to this path gets no answer: it arrives and its answer does not, it is lost itself, or it hangs.
+ * What comes back ends that.
+ */
+export async function breakOff({ page, context }: Visitor, path: string, how: 'answer' | 'message' | 'hangs') {
+  // What passes the service worker does not always pass a route.
+  const devtools = await context.newCDPSession(page)
+  await devtools.send('Network.enable')
+  await devtools.send('Network.setBypassServiceWorker', { bypass: true })
+  const url = `**/device/v1${path}`
+  await page.route(url, async (route) => {
+    if (how === 'hangs') return
+    if (how === 'answer') await route.fetch()
+    await route.abort()
+  })
+  return async () => {
+    await page.unroute(url)
+    await devtools.detach()
+  }
 }
 
 /** A new activation for alice: its code, and the link that a QR code holds, whole and without its origin. */
@@ -80,7 +101,6 @@ export async function phoneWithKey(stage: Stage, domainId: string, unlock?: (pho
   await phone.press('Yes, add this key')
   await unlock?.(phone)
   await phone.sees('Your key is ready.')
-  await phone.press('Done')
   await phone.reachList()
   return phone
 }
