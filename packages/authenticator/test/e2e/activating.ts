@@ -6,6 +6,7 @@ import { breakOff, choosePin, domainsOf, invite, type Visitor } from '../support
 
 const dayMs = 86_400_000
 
+/** The ways to a key, and what interrupts them. */
 export function activating(stage: Stage): void {
   let domainId: string
   let pinDomainId: string
@@ -90,7 +91,7 @@ export function activating(stage: Stage): void {
     await typeCode(phone, code)
     await phone.fills('Your user name', 'alice')
     await again()
-    const mend = await breakOff(phone, '/activation/begin', 'hangs')
+    const mend = await breakOff(phone, '/activation/begin', new Promise(() => {}))
     await presentCode(phone, code)
     await phone.sees('One moment…')
     await mend()

@@ -22,6 +22,7 @@ async function typePasscode(phone: Visitor): Promise<void> {
 
 const useFinger = (phone: Visitor) => phone.press('Continue')
 
+/** What a person may answer, and how. */
 export function answering(stage: Stage): void {
   let domains: Record<'none' | 'PIN' | 'passcode' | 'fingerprint', string>
 

@@ -4,6 +4,7 @@ import { before, it } from 'node:test'
 import type { Stage } from '../support/stage.ts'
 import { invite, keyholder } from '../support/visitor.ts'
 
+/** What stays outside, and what the browser may throw away. */
 export function isolation(stage: Stage): void {
   let domainId: string
 

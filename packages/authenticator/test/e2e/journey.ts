@@ -6,6 +6,7 @@ import type { Stage } from '../support/stage.ts'
 import { choosePin, keyholder, type Visitor, visitorOn } from '../support/visitor.ts'
 import { findings } from './axe.ts'
 
+/** From a code to a sign-in and back. */
 export function journey(stage: Stage): void {
   let domainId: string
   const found: string[] = []

@@ -9,6 +9,7 @@ import { keyholder } from '../support/visitor.ts'
 /** What a first visit may cost: a little more than it does. Bytes as they are transferred, compressed. */
 const budget = { scriptBytes: 66_000, styleBytes: 7_500, fontBytes: 36_000, requests: 6 }
 
+/** What a start costs, and what it needs. */
 export function loading(stage: Stage): void {
   it('loads within its budget at first, and nothing moves meanwhile', async () => {
     const { page, sees } = await stage.newPhone()

@@ -5,6 +5,7 @@ import { askFor } from '../support/asking.ts'
 import type { Stage } from '../support/stage.ts'
 import { breakOff, choosePin, domainsOf, keyholder, phoneWithKey, visitorOn } from '../support/visitor.ts'
 
+/** What becomes of a request that is on the screen. */
 export function overtaken(stage: Stage): void {
   let domainId: string
   let pinDomainId: string
@@ -41,21 +42,26 @@ export function overtaken(stage: Stage): void {
     await phone.press('Done')
   })
 
-  it('is approved in one tab: the other one says so, and both remember what it was', async () => {
+  it('is approved in one tab: the other one says that it is over, and the phone remembers what it was', async () => {
     const phone = await keyholder(stage, domainId)
     const page = await phone.context.newPage()
     await page.goto(stage.server.deviceUrl)
     const other = visitorOn(page)
     await other.sees('Nothing to answer')
+    const remembered = Promise.withResolvers<void>()
+    const mend = await breakOff(phone, '/sync', remembered.promise)
     const { verdict } = await asked()
     await other.answer('Approve')
     await other.sees('Approved')
-    await phone.sees('Already answered on another device')
     assert.equal(await verdict(), 'approved')
+    remembered.resolve()
+    await phone.sees('Already answered on another device')
+    await mend()
     await page.close()
     await phone.press('Done')
     await phone.press(/Acme VPN/)
     await phone.reads(/^Approved/)
+    assert.equal(await phone.page.getByText('Answered elsewhere').count(), 0)
     await phone.press('Back')
   })
 

@@ -63,19 +63,20 @@ async function appears(what: Locator): Promise<void> {
 }
 
 /**
- * From now on what a page sends to this path gets no answer: it arrives and its answer does not, it is lost itself, or it hangs.
- * What comes back ends that.
+ * From now on what a page sends to this path is lost, or arrives and its answer is lost, or it waits for a promise. What comes back
+ * ends that.
  */
-export async function breakOff({ page, context }: Visitor, path: string, how: 'answer' | 'message' | 'hangs') {
+export async function breakOff({ page, context }: Visitor, path: string, what: 'message' | 'answer' | Promise<void>) {
   // What passes the service worker does not always pass a route.
   const devtools = await context.newCDPSession(page)
   await devtools.send('Network.enable')
   await devtools.send('Network.setBypassServiceWorker', { bypass: true })
   const url = `**/device/v1${path}`
   await page.route(url, async (route) => {
-    if (how === 'hangs') return
-    if (how === 'answer') await route.fetch()
-    await route.abort()
+    if (what === 'answer') await route.fetch()
+    if (typeof what === 'string') return route.abort()
+    await what
+    await route.continue()
   })
   return async () => {
     await page.unroute(url)
