@@ -86,8 +86,10 @@ export class Keyring {
   }
 
   /** Deletes a token with its keys, without a word. */
-  remove(tid: string): Promise<void> {
-    return this.update(tid, () => undefined)
+  async remove(tid: string): Promise<void> {
+    await this.#store.update(tid, () => undefined)
+    // The poll may have heard of it first, and said so.
+    await this.dismissEnded(tid)
   }
 
   async remember(entry: HistoryRecord): Promise<void> {

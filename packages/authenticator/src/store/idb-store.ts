@@ -77,15 +77,17 @@ async function update(db: IDBPDatabase<Schema>, tid: string, change: Parameters<
 
 async function end(db: IDBPDatabase<Schema>, note: EndedRecord): Promise<void> {
   const tx = db.transaction(['tokens', 'history', 'ended'], 'readwrite', { durability: 'strict' })
-  await tx.objectStore('tokens').delete(note.tid)
-  await tx.objectStore('ended').put(note)
+  const tokens = tx.objectStore('tokens')
+  if (await tokens.get(note.tid)) await tx.objectStore('ended').put(note)
+  await tokens.delete(note.tid)
   await forget(tx.objectStore('history').index('tid'), note.tid, 0)
   await tx.done
 }
 
 async function remember(db: IDBPDatabase<Schema>, entry: HistoryRecord): Promise<void> {
   const tx = db.transaction('history', 'readwrite')
-  await tx.store.put(entry)
+  // Another tab of this phone has answered, and has written down what.
+  if (entry.result !== 'elsewhere' || !(await tx.store.get(entry.sid))) await tx.store.put(entry)
   await forget(tx.store.index('tid'), entry.tid, historyMax)
   await tx.done
 }

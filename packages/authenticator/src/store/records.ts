@@ -90,13 +90,13 @@ export interface Store {
   tokens(): Promise<TokenRecord[]>
   /** Stores what `change` makes of the record as it is at that moment; undefined deletes it. `change` must not wait for anything. */
   update(tid: string, change: (current: TokenRecord | undefined) => TokenRecord | undefined): Promise<void>
-  /** Deletes a token, its keys and its history, and leaves the note. */
+  /** Deletes a token, its keys and its history, and leaves the note; none where the token is gone already. */
   end(note: EndedRecord): Promise<void>
   ended(): Promise<EndedRecord[]>
   dismissEnded(tid: string): Promise<void>
   /** all tokens', newest first */
   history(): Promise<HistoryRecord[]>
-  /** Adds an entry, or replaces that of the same sid; the oldest of the token beyond 50 go. */
+  /** Adds an entry, or replaces that of the same sid if it says more than `elsewhere`; the oldest of the token beyond 50 go. */
   remember(entry: HistoryRecord): Promise<void>
   facts(): Promise<Partial<Facts>>
   setFacts(facts: Partial<Facts>): Promise<void>

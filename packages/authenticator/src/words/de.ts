@@ -361,6 +361,9 @@ export const de: Words = {
     version: 'Version',
     server: 'Server',
     licence: 'Lizenz',
+    storage: 'Speicher',
+    kept: 'Der Browser behält Ihre Schlüssel.',
+    mayClear: 'Der Browser darf Ihre Schlüssel löschen, wenn der Platz knapp wird. Dann brauchen Sie einen neuen Code.',
     promise:
       'Ihre Schlüssel verlassen dieses Telefon nie. Man kann sie nicht kopieren, nur durch einen neuen Code ersetzen.',
   },

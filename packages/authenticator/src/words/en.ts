@@ -330,6 +330,9 @@ export const en = {
     version: 'Version',
     server: 'Server',
     licence: 'Licence',
+    storage: 'Storage',
+    kept: 'The browser keeps your keys.',
+    mayClear: 'The browser may clear your keys when space runs out. Then you need a new code.',
     promise: 'Your keys never leave this phone. They cannot be copied, only replaced by a new code.',
   },
 }

@@ -135,6 +135,7 @@ export const states: Record<string, GalleryState> = {
     theme: 'system',
     version: '0.1.0',
     server: 'auth.northfield.example',
+    persisted: false,
     ontheme: nothing,
     onlanguage: nothing,
     onback: nothing,

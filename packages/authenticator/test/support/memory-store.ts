@@ -32,9 +32,8 @@ export function memoryStore(): Store & { clear(): void /** so many changes of a 
       }
     },
     async end(note) {
-      tokens.delete(note.tid)
+      if (tokens.delete(note.tid)) ended.set(note.tid, note)
       forget(note.tid)
-      ended.set(note.tid, note)
     },
     ended: async () => [...ended.values()],
     async dismissEnded(tid) {
@@ -42,6 +41,7 @@ export function memoryStore(): Store & { clear(): void /** so many changes of a 
     },
     history: async () => [...history],
     async remember(entry) {
+      if (entry.result === 'elsewhere' && history.some(({ sid }) => sid === entry.sid)) return
       const others = history.filter(({ sid }) => sid !== entry.sid)
       history = [entry, ...others].sort((one, other) => other.at - one.at).slice(0, historyMax)
     },

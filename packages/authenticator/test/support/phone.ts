@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import './runes.ts'
 import { registrationChallenge, unlockBinding } from '@countersign/protocol/unlock.ts'
-import { addMember, createDomain, operatorOf } from '../../../server/src/main.ts'
 import type { TestServer } from '../../../server/test/support/server.ts'
 import type { Lies, SoftAuthenticator } from '../../../server/test/support/webauthn.ts'
 import type { Model, SignInRequest, Token } from '../../src/model/model.ts'
@@ -12,7 +11,10 @@ import { openTabs } from '../../src/model/tabs.ts'
 import { ServerClock } from '../../src/protocol/clock.ts'
 import { sleep } from '../../src/protocol/sleep.ts'
 import type { Facts } from '../../src/store/records.ts'
+import { codeFor } from './asking.ts'
 import { memoryStore } from './memory-store.ts'
+
+export { askFor, codeFor, domainOf } from './asking.ts'
 
 const { openModel } = await import('../../src/model/open-model.ts')
 
@@ -46,8 +48,6 @@ export interface Phone {
   secondTab(): Promise<Model>
   close(): void
 }
-
-type NewDomain = Parameters<typeof createDomain>[2]
 
 let phones = 0
 
@@ -127,29 +127,6 @@ export async function enrol(server: TestServer, phone: Phone, pin?: string, inDo
   if (step.at !== 'ready') throw new Error(`Not activated but ${JSON.stringify(step)}`)
   activation.done()
   return step.token
-}
-
-/** A domain of acme's with alice in it. */
-export async function domainOf({ app, acme }: TestServer, rules: Partial<NewDomain>): Promise<string> {
-  const actor = await operatorOf(app, acme.id)
-  const { id } = await createDomain(app, actor, { name: `Acme ${rules.keyType}`, type: 'API', ...rules })
-  await addMember(app, actor, { domainId: id, userId: acme.alice })
-  return id
-}
-
-/** A new code for alice; the token that she had in the domain is revoked. */
-export async function codeFor(server: TestServer, domainId: string): Promise<string> {
-  const path = `/api/domains/${domainId}/users/${server.acme.alice}/token`
-  await server.call('DELETE', path)
-  return (await server.call('PUT', path)).body.code
-}
-
-/** Somebody signs in as alice. */
-export async function askFor(server: TestServer, domainId: string, extra: object = {}) {
-  const path = `/api/domains/${domainId}/sessions`
-  const { body } = await server.call('POST', path, { body: { user: { username: 'alice' }, ...extra } })
-  const verdict = async () => (await server.call('GET', `${path}/${body.id}`)).body.state as string
-  return { sid: body.id as string, number: body.number as string, path: `${path}/${body.id}`, verdict }
 }
 
 /** The request as the phone shows it, when its buttons act. */
