@@ -1,5 +1,6 @@
 const workerPath = '/sw.js'
 const takeOverMs = 1_500
+const dayMs = 86_400_000
 
 /** Registers the service worker, which makes the app open without a network and shows notifications. */
 export async function registerWorker(): Promise<void> {
@@ -9,7 +10,8 @@ export async function registerWorker(): Promise<void> {
     if (data?.kind === 'inbox') location.hash = '#/inbox'
   })
   try {
-    await navigator.serviceWorker.register(scriptUrl(workerPath), { scope: '/', updateViaCache: 'none' })
+    const worker = await navigator.serviceWorker.register(scriptUrl(workerPath), { scope: '/', updateViaCache: 'none' })
+    askDaily(worker)
   } catch {
     // Not from this place (private windows, a certificate that the user has waved through): the app works while it is online.
   }
@@ -31,6 +33,31 @@ export async function takeNewVersion(): Promise<boolean> {
   })
   if (isTaken) location.reload()
   return isTaken
+}
+
+/** Loads the page again, with the version that the server has now. */
+export async function loadNewVersion(): Promise<void> {
+  const worker = 'serviceWorker' in navigator ? await navigator.serviceWorker.getRegistration() : undefined
+  await worker?.update().catch(() => {}) // without a network the page that is here is as good as it gets
+  const fresh = worker?.installing
+  if (fresh) await new Promise((resolve) => fresh.addEventListener('statechange', resolve, { once: true }))
+  location.reload()
+}
+
+/** Takes away what said that a request waits: none does any more. */
+export async function closeNotifications(): Promise<void> {
+  const worker = 'serviceWorker' in navigator ? await navigator.serviceWorker.getRegistration() : undefined
+  for (const notification of (await worker?.getNotifications()) ?? []) notification.close()
+}
+
+// Browsers ask for a new version when a page is loaded. An app on the home screen may not be for weeks.
+function askDaily(worker: ServiceWorkerRegistration): void {
+  let asked = Date.now()
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden || Date.now() - asked < dayMs) return
+    asked = Date.now()
+    worker.update().catch(() => {}) // tomorrow, then
+  })
 }
 
 // Trusted Types: a worker's address is a script's.

@@ -179,6 +179,30 @@ onSqlite((engine) => {
     await until(() => phone.model.connection.state === 'online')
   })
 
+  it('does not know what became of an answer that has not arrived in time, and does not keep the user for it', async () => {
+    await enrol(server, phone)
+    const { sid } = await askFor(server, server.acme.domainId)
+    const request = await shown(phone, sid)
+    phone.network.down = true
+    const answered = request.approve({})
+    await until(() => request.outcome.is === 'sending' && request.outcome.late)
+    server.clock.advance(121_000)
+    await until(() => request.outcome.is === 'unknown')
+    phone.model.requests.dismiss(sid)
+    assert.equal(phone.model.requests.current, undefined)
+    phone.network.down = false
+    await answered
+    assert.deepEqual(request.outcome, { is: 'closed', state: 'expired' })
+  })
+
+  it('does not begin anew to wait before it acts when it is chosen while it is in sight', async () => {
+    await enrol(server, phone)
+    const { sid } = await askFor(server, server.acme.domainId)
+    const request = await shown(phone, sid)
+    phone.model.requests.show(sid)
+    assert.equal(request.armed, true)
+  })
+
   it('denies by mistake, and with the alarm, which pauses the key; an approval can be taken back', async () => {
     await enrol(server, phone)
     const first = await askFor(server, server.acme.domainId)

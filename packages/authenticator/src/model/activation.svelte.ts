@@ -130,7 +130,7 @@ export class ActivationFlow implements Activation {
    * the PIN again, because a message with a PIN in it is not kept. For nothing but that: the first may have arrived.
    */
   async resume(record: Unfinished): Promise<void> {
-    if (this.#step.at !== 'idle' || (await this.#settle(record)) !== 'open') return
+    if (this.#step.at !== 'idle' || (await this.#settle(record)) !== 'open' || this.#step.at !== 'idle') return
     const { aid, nonce, expires, jws } = record.activation
     if (expires * 1000 <= this.#parts.inside.client.clock.now()) return
     const time = Math.floor(this.#parts.inside.client.clock.now() / 1000)

@@ -178,6 +178,8 @@ export type Outcome =
   | { is: 'denied'; at: number; why: DenyReason }
   /** over before this phone answered: answered or called off elsewhere, or the time was up */
   | { is: 'closed'; state: ClosedState }
+  /** its time was up before it was known whether the answer arrived; that may still be heard */
+  | { is: 'unknown'; answer: Answer }
   /** too many wrong numbers */
   | { is: 'locked'; by: 'number' }
   /** the key has ended, by too many wrong PINs or on the server; its keys are deleted */

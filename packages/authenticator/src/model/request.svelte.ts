@@ -140,10 +140,15 @@ export class PendingRequest implements SignInRequest {
     await this.#deliver(jws, answer)
   }
 
-  /** It is over, as the server or the clock says. An answer on its way is told by its own reply. */
+  /** It is over, as the server or the clock says. An answer on its way is told by its own reply, if there is a network for it. */
   close(state: ClosedState): void {
-    const { is } = this.#outcome
-    if (is === 'sending' || (is !== 'open' && is !== 'failed')) return
+    const outcome = this.#outcome
+    const { is } = outcome
+    if (is === 'sending' && outcome.late && state === 'expired') {
+      this.#outcome = { is: 'unknown', answer: outcome.answer }
+      return
+    }
+    if (is !== 'open' && is !== 'failed') return
     this.#outcome = { is: 'closed', state }
     const results = { approved: 'elsewhere', denied: 'elsewhere', cancelled: 'cancelled', expired: 'expired' } as const
     void this.#remember(results[state])
@@ -212,7 +217,7 @@ export class PendingRequest implements SignInRequest {
     this.#unsettled = { jws, answer }
     try {
       const onLate = () => {
-        this.#outcome = { is: 'sending', answer, late: true }
+        if (this.#outcome.is === 'sending') this.#outcome = { is: 'sending', answer, late: true }
         return new Promise<void>((resolve) => {
           this.#hurry = resolve
         })

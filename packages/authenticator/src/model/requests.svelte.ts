@@ -48,7 +48,8 @@ export class RequestList implements Requests {
     const request = this.#all.find((candidate) => candidate.sid === sid)
     if (!request) return
     this.#pinned = true
-    this.#focus(request)
+    // What is in sight already was armed when it came: to begin anew would swallow what is being typed.
+    if (this.#shown !== sid) this.#focus(request)
   }
 
   dismiss(sid: string): void {

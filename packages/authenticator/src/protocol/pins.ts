@@ -19,10 +19,15 @@ export function problemOf(
   policy: Pick<Policy, 'minLength'>,
 ): PinProblem | undefined {
   const normal = pin.normalize('NFKC')
-  const length = codePoints(normal)
+  const length = pinLength(pin)
   if (length < policy.minLength) return { is: 'too_short', minLength: policy.minLength }
   if (kind === 'pin' && !/^[0-9]+$/.test(normal)) return { is: 'not_digits' }
   return length > lengthMax || isCommon(normal) ? { is: 'common' } : undefined
+}
+
+/** How long a PIN or passcode is, in characters as the protocol counts them (§5). */
+export function pinLength(pin: string): number {
+  return codePoints(pin.normalize('NFKC'))
 }
 
 /** Whether a PIN or passcode is one of those that somebody who guesses tries first. */
@@ -62,7 +67,7 @@ function isBirthday(pin: string): boolean {
 
 /** The device's part of a new PIN: what is stored here. A change keeps salt and mixKey: a lost reply leaves no wrong ones behind. */
 export async function newPinUnlock(pin: string, kind: 'pin' | 'passcode', old?: PinUnlock): Promise<PinUnlock> {
-  const length = codePoints(pin.normalize('NFKC'))
+  const length = pinLength(pin)
   const salt = old?.salt ?? randomBytes(16)
   const mixKey = old?.mixKey ?? (await generateMixKey())
   return { method: 'pin', kind, length, salt, mixKey }

@@ -221,6 +221,8 @@ export const de: Words = {
       unlock_required: 'Dieser Schlüssel muss anders entsperrt werden. Öffnen Sie ihn in Ihrer Liste.',
       cancelled: 'Das wurde abgebrochen. Bestätigen Sie noch einmal, oder lehnen Sie ab.',
     },
+    wrongProof: (tries) => `Das wurde nicht angenommen. Noch ${tries} Versuche.`,
+    lastProof: 'Das wurde nicht angenommen. Noch ein Versuch, dann endet dieser Schlüssel.',
     several: (count) =>
       `${count} Anfragen warten. Sie sehen die neueste. Nur eine gestartet? Lehnen Sie die andere ab.`,
     unsent: 'Ihre Antwort ist noch nicht angekommen. Lassen Sie diese Seite offen.',
@@ -278,6 +280,14 @@ export const de: Words = {
     wrongNumbers: {
       title: 'Abgelehnt',
       text: 'Die Zahl war dreimal falsch. Niemand kam hinein. Melden Sie sich neu an, dann kommt eine neue Anfrage.',
+    },
+    approvalUnknown: {
+      title: 'Unklar, ob Ihre Antwort ankam',
+      text: 'Die Zeit ist um. Melden Sie sich neu an, falls Sie nicht angemeldet sind.',
+    },
+    denialUnknown: {
+      title: 'Unklar, ob Ihre Antwort ankam',
+      text: 'Die Zeit ist um, niemand kam hinein. Waren Sie es nicht, sagen Sie es Ihrer Administration.',
     },
     notConfirmed: {
       title: 'Nicht von Ihrem Server bestätigt',
@@ -363,7 +373,7 @@ export const de: Words = {
     licence: 'Lizenz',
     storage: 'Speicher',
     kept: 'Der Browser behält Ihre Schlüssel.',
-    mayClear: 'Der Browser darf Ihre Schlüssel löschen, wenn der Platz knapp wird. Dann brauchen Sie einen neuen Code.',
+    mayClear: 'Der Browser darf Ihre Schlüssel löschen.',
     promise:
       'Ihre Schlüssel verlassen dieses Telefon nie. Man kann sie nicht kopieren, nur durch einen neuen Code ersetzen.',
   },

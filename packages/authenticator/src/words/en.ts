@@ -208,6 +208,8 @@ export const en = {
       unlock_required: 'This key needs another way to unlock. Open it in your list.',
       cancelled: 'That was called off. Approve again, or deny.',
     },
+    wrongProof: (tries: number) => `That was not accepted. ${tries} tries left.`,
+    lastProof: 'That was not accepted. One try left, then this key ends.',
     several: (count: number) => `${count} requests wait. You see the newest. Started only one? Deny the other.`,
     unsent: 'Your answer has not arrived yet. Keep this page open.',
     sending: 'Sending your answer…',
@@ -255,6 +257,14 @@ export const en = {
     wrongNumbers: {
       title: 'Denied',
       text: 'The number was wrong three times. Nobody got in. Sign in again to get a new request.',
+    },
+    approvalUnknown: {
+      title: 'We can’t tell if your answer arrived',
+      text: 'The time is up. Sign in again if you are not signed in.',
+    },
+    denialUnknown: {
+      title: 'We can’t tell if your answer arrived',
+      text: 'The time is up, and nobody got in. If this wasn’t you, tell your administrator.',
     },
     notConfirmed: { title: 'Not confirmed by your server', text: 'Don’t answer. Tell your administrator.' },
     serverError: { title: 'The server didn’t answer', text: 'Nothing was approved.' },
@@ -332,7 +342,7 @@ export const en = {
     licence: 'Licence',
     storage: 'Storage',
     kept: 'The browser keeps your keys.',
-    mayClear: 'The browser may clear your keys when space runs out. Then you need a new code.',
+    mayClear: 'The browser may clear your keys.',
     promise: 'Your keys never leave this phone. They cannot be copied, only replaced by a new code.',
   },
 }

@@ -71,7 +71,7 @@ export function isolation(stage: Stage): void {
     assert.equal((await stage.server.app.storage.tokens.findByTid(tid))?.device_persisted, 0)
     await phone.reachList()
     await phone.press('Settings')
-    await phone.reads('The browser may clear your keys when space runs out.')
+    await phone.reads('The browser may clear your keys.')
     await phone.press('Back')
   })
 

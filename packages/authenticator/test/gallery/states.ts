@@ -149,6 +149,10 @@ export const states: Record<string, GalleryState> = {
   'request-no-number': ask({ numberLength: 0 }),
   'request-many': ask({ attributes: manyAttributes, domain: longNamed }),
   'request-several': ask({}, { waiting: 2 }),
+  'request-proof-wrong': ask(
+    { outcome: { is: 'open', problem: { is: 'wrong_pin', remaining: 1 } } },
+    { number: '482917' },
+  ),
   'request-unlock-required': ask({ outcome: { is: 'open', problem: { is: 'unlock_required' } } }),
   'request-last': ask({ secondsLeft: 9 }, { number: '4829' }),
   'request-unsent': ask({ outcome: { is: 'sending', answer: { is: 'approve' }, late: true } }, { number: '482917' }),
@@ -162,6 +166,8 @@ export const states: Record<string, GalleryState> = {
     mount: (into, language) =>
       into(...pair(Approved, { request: request(language), at: now - 4000, ondone: nothing, onnotme: nothing })),
   },
+  'approval-unknown': show(Results, { kind: 'approvalUnknown', ondone: nothing }),
+  'denial-unknown': show(Results, { kind: 'denialUnknown', ondone: nothing }),
   'denied-by-mistake': show(Results, { kind: 'denied', ondone: nothing }),
   denied: show(Results, { kind: 'blocked', ondone: nothing }),
   'denied-late': show(Results, { kind: 'blockedLate', ondone: nothing }),
