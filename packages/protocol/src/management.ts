@@ -96,8 +96,8 @@ interface AboutQuery {
 export interface ManagedToken extends AboutWhom {
   id: string
   state: 'pending' | 'active' | 'revoked' | 'expired'
-  /** as it described itself; null unless the token is active */
-  device: { name: string; platform: string; app: string } | null
+  /** as it described itself; null unless the token is active. `persisted`: the browser has promised to keep the keys */
+  device: { name: string; platform: string; app: string; persisted: boolean } | null
   factor: 'none' | 'pin' | 'passcode' | 'platform' | null
   /** `stale`: subscribed under an older key, which works until the device is opened; `failing`: see pushError */
   pushState: 'ok' | 'stale' | 'failing' | 'none'

@@ -62,13 +62,15 @@ export function isolation(stage: Stage): void {
       false,
       'so does Chromium with a new phone',
     )
+    const { acme } = stage.server
     const sending = phone.page.waitForRequest('**/activation/finish')
     await phone.press('Yes, add this key')
     const [, payload = ''] = ((await sending).postData() ?? '').split('.')
-    const { tid, device } = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    const { device } = JSON.parse(Buffer.from(payload, 'base64url').toString())
     assert.equal(device.persisted, false)
     await phone.sees('Your key is ready.')
-    assert.equal((await stage.server.app.storage.tokens.findByTid(tid))?.device_persisted, 0)
+    const { body: token } = await stage.server.call('GET', `/admin/v1/domains/${domainId}/members/${acme.alice}/token`)
+    assert.equal(token.device.persisted, false)
     await phone.reachList()
     await phone.press('Settings')
     await phone.reads('The browser may clear your keys.')

@@ -30,8 +30,8 @@ export interface ManagedToken extends AboutWhom {
   /** tid */
   id: string
   state: (typeof tokenStates)[number]
-  /** null before the activation and after the end */
-  device: { name: string; platform: string; app: string } | null
+  /** null before the activation and after the end; `persisted`: the browser has promised to keep the keys */
+  device: { name: string; platform: string; app: string; persisted: boolean } | null
   factor: (typeof factors)[number] | null
   /** `stale`: subscribed under an older key, which works until the device is opened; `failing`: pushes do not arrive */
   pushState: (typeof pushStates)[number]
@@ -150,9 +150,10 @@ function managedTokenOf(app: App, row: TokenSummaryRow, about: AboutWhom): Manag
   }
 }
 
-function deviceOf({ device_name, device_platform, device_app }: TokenSummaryRow): ManagedToken['device'] {
-  if (device_name === null) return null
-  return { name: device_name, platform: device_platform ?? '', app: device_app ?? '' }
+function deviceOf({ device_name: name, ...row }: TokenSummaryRow): ManagedToken['device'] {
+  if (name === null) return null
+  const { device_platform: platform, device_app: app, device_persisted: persisted } = row
+  return { name, platform: platform ?? '', app: app ?? '', persisted: persisted === 1 }
 }
 
 function factorOf({ factor, factor_kind }: TokenSummaryRow): ManagedToken['factor'] {

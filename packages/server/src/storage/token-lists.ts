@@ -8,7 +8,7 @@ const columns = [
   ...(['tid', 'domain_id', 'user_id', 'state', 'code_expires_at', 'factor', 'factor_kind'] as const),
   ...(['push_endpoint_hash', 'push_vapid_id', 'push_error', 'push_error_since'] as const),
   ...(['throttled_until', 'suspended_until', 'suspended_reason', 'answers_since'] as const),
-  ...(['device_name', 'device_platform', 'device_app'] as const),
+  ...(['device_name', 'device_platform', 'device_app', 'device_persisted'] as const),
   ...(['created_at', 'activated_at', 'ended_at', 'ended_reason'] as const),
 ] as const
 

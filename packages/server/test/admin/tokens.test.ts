@@ -87,7 +87,7 @@ onEveryEngine((engine) => {
     server.clock.advance(60_000)
     await phone.device.approve(await phone.ask())
     const { state, device, factor, lastAnswerAt, activatedAt, expiresAt } = await shown(phone)
-    assert.deepEqual(device, { name: 'Test phone', platform: 'test', app: 'test/1' })
+    assert.deepEqual(device, { name: 'Test phone', platform: 'test', app: 'test/1', persisted: true })
     assert.deepEqual([state, factor, lastAnswerAt, expiresAt], ['active', 'pin', iso(), null])
     assert.equal(activatedAt, iso(-60_000))
     assert.deepEqual((await server.call('PUT', memberOf(phone))).body, { state: 'active' })

@@ -23,7 +23,12 @@ const Token = Type.Object({
   state: oneOf(tokenStates),
   ...aboutWhom,
   device: orNull(
-    Type.Object({ name: Type.String(), platform: Type.String(), app: Type.String() }),
+    Type.Object({
+      name: Type.String(),
+      platform: Type.String(),
+      app: Type.String(),
+      persisted: Type.Boolean({ description: 'whether its browser has promised to keep the keys' }),
+    }),
     'as it described itself; null unless the token is active',
   ),
   factor: Type.Union([oneOf(factors), Type.Null()], { description: 'what unlocks it to approve' }),
@@ -53,7 +58,7 @@ const phone: ManagedToken = {
   state: 'active',
   domain: { id: 'a3c9e07b5d1f48620b9e7d3c5a1f08642e6b9d07', name: 'Office VPN' },
   user: { id: '5e0b6a9c31d74f28b0a4c6e8d2f1937a5b8c0d4e', username: 'jane' },
-  device: { name: 'Jane’s phone', platform: 'Android', app: 'countersign/1.0' },
+  device: { name: 'Jane’s phone', platform: 'Android', app: 'countersign/1.0', persisted: true },
   factor: 'pin',
   pushState: 'ok',
   pushError: null,
