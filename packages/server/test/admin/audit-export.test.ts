@@ -33,7 +33,7 @@ onEveryEngine((engine) => {
   /** Until nothing more is read for a client that takes nothing. */
   const quiet = async () => {
     for (let turns = 0, last = -1; turns < 3_000; turns++) {
-      if (read() > last) turns = 0
+      if (read() > last || spy.running > 0) turns = 0
       last = read()
       await new Promise(setImmediate)
     }

@@ -3,6 +3,8 @@ import type { Storage } from '../../src/storage/storage.ts'
 /** Writes down every call of a repository, and can make one of them fail. Calls inside a unit begin with `tx.`. */
 export interface Spy {
   calls: string[]
+  /** how many have begun and not ended */
+  running: number
   /** the call that throws, and what */
   failing: { call: string; error: Error } | undefined
   /** the call that does not begin yet, and until when */
@@ -14,6 +16,7 @@ export interface Spy {
 export function spyOnStorage(): Spy {
   const spy: Spy = {
     calls: [],
+    running: 0,
     failing: undefined,
     held: undefined,
     storage: (storage) => ({
@@ -43,6 +46,12 @@ export async function allAtOnce<T>(spy: Spy, call: string, work: () => Promise<T
 
 type Method = (...values: unknown[]) => unknown
 
+function counted(spy: Spy, result: unknown): unknown {
+  if (!(result instanceof Promise)) return result
+  spy.running++
+  return result.finally(() => spy.running--)
+}
+
 function spied<Repositories extends object>(spy: Spy, repositories: Repositories, prefix: string): Repositories {
   const nouns = Object.entries(repositories).map(([noun, repository]) => {
     if (typeof repository !== 'object' || repository === null) return [noun, repository]
@@ -51,8 +60,7 @@ function spied<Repositories extends object>(spy: Spy, repositories: Repositories
       const spying: Method = (...values) => {
         spy.calls.push(call)
         if (spy.failing?.call === call) return Promise.reject(spy.failing.error)
-        if (spy.held?.call === call) return spy.held.until.then(() => method(...values))
-        return method(...values)
+        return counted(spy, spy.held?.call === call ? spy.held.until.then(() => method(...values)) : method(...values))
       }
       return [verb, spying]
     })
