@@ -14,11 +14,13 @@ export class Stage {
   readonly #folder = mkdtempSync(join(tmpdir(), 'countersign-camera-'))
   readonly #film = join(this.#folder, 'qr.y4m')
   readonly #complaints = new Complaints()
-  #open: { server: TestServer; browser: Browser } | undefined
+  #server: TestServer | undefined
+  #browser: Browser | undefined
   #phone: Visitor | undefined
 
   get server(): TestServer {
-    return this.#opened.server
+    if (!this.#server) throw new Error('Nothing is on the stage yet')
+    return this.#server
   }
 
   /** The phone of the test before, as it is. */
@@ -34,12 +36,10 @@ export class Stage {
       COUNTERSIGN_DEVICE_URL: `http://localhost:${port}`,
     }
     const camera = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
-    const args = [...chromiumArgs, ...camera, `--use-file-for-fake-video-capture=${this.#film}`]
-    const [server, browser] = await Promise.all([
-      startTestServer(engine, { settings }),
-      chromium.launch({ executablePath, args }),
-    ])
-    this.#open = { server, browser }
+    // A process less: a tenth of the time.
+    const args = [...chromiumArgs, '--in-process-gpu', ...camera, `--use-file-for-fake-video-capture=${this.#film}`]
+    this.#server = await startTestServer(engine, { settings })
+    this.#browser = await chromium.launch({ executablePath, args })
   }
 
   /** A phone with nothing on it, on a page of the app. The one that was here before is wiped: to open another costs a second. */
@@ -52,7 +52,8 @@ export class Stage {
 
   /** A phone that has never been here: nothing is in the browser's cache. */
   async newPhone(): Promise<Visitor> {
-    const context = await this.#opened.browser.newContext({
+    if (!this.#browser) throw new Error('There is no browser yet')
+    const context = await this.#browser.newContext({
       viewport: { width: 390, height: 844 },
       locale: 'en-GB',
       reducedMotion: 'reduce',
@@ -82,14 +83,9 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    await this.#open?.browser.close()
-    await this.#open?.server.stop()
+    await this.#browser?.close()
+    await this.#server?.stop()
     rmSync(this.#folder, { recursive: true, force: true })
-  }
-
-  get #opened(): { server: TestServer; browser: Browser } {
-    if (!this.#open) throw new Error('Nothing is on the stage yet')
-    return this.#open
   }
 }
 

@@ -60,25 +60,45 @@ async function appears(what: Locator): Promise<void> {
   throw new Error(`${what} did not appear. There is: ${await what.page().locator('body').innerText()}`)
 }
 
+/** A path that does not work. */
+export interface Breach {
+  /** something waits for its end: nothing else will be sent meanwhile */
+  waiting: Promise<void>
+  mend(): Promise<void>
+}
+
 /**
- * From now on what a page sends to this path is lost, or arrives and its answer is lost, or it waits for a promise. What comes back
- * ends that.
+ * From now on what a page sends to this path of the device API waits until it is mended. The first message is lost where that is
+ * asked for, or arrives and its answer is lost.
  */
-export async function breakOff({ page, context }: Visitor, path: string, what: 'message' | 'answer' | Promise<void>) {
+export async function breakOff(
+  { page, context }: Visitor,
+  path: string,
+  first?: 'message' | 'answer',
+): Promise<Breach> {
   // What passes the service worker does not always pass a route.
   const devtools = await context.newCDPSession(page)
   await devtools.send('Network.enable')
   await devtools.send('Network.setBypassServiceWorker', { bypass: true })
+  const [waiting, mended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const url = `**/device/v1${path}`
+  let lost = first
   await page.route(url, async (route) => {
-    if (what === 'answer') await route.fetch()
-    if (typeof what === 'string') return route.abort()
-    await what
-    await route.continue()
+    const own = lost
+    lost = undefined
+    if (own === 'answer') await route.fetch()
+    if (own) return route.abort()
+    waiting.resolve()
+    await mended.promise
+    await route.continue().catch(() => {}) // its page is gone
   })
-  return async () => {
-    await page.unroute(url)
-    await devtools.detach()
+  return {
+    waiting: waiting.promise,
+    async mend() {
+      mended.resolve()
+      await page.unroute(url)
+      await devtools.detach()
+    },
   }
 }
 

@@ -171,8 +171,19 @@ async function replyOf(response: Response): Promise<Reply> {
   return { status: response.status, headers: response.headers, text, body }
 }
 
-/** A port that nobody listens on at the moment. */
-export function freePort(): Promise<number> {
+const portsGiven = new Set<number>()
+
+/** A port that nobody listens on at the moment, another one each time: a server asks for two before it listens on either. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await anyPort()
+    if (portsGiven.has(port)) continue
+    portsGiven.add(port)
+    return port
+  }
+}
+
+function anyPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)
