@@ -106,6 +106,40 @@ onSqlite((engine) => {
     assert.equal((await approve({ pin: fresh })).is, 'approved')
   })
 
+  for (const { what, settle } of [
+    { what: 'sent again', settle: (token: Token) => token.retryChange() },
+    {
+      what: 'typed again after the page was closed',
+      async settle() {
+        const [reopened] = (await phone.reopen()).tokens.all
+        return reopened?.changeUnlock(old, { pin: fresh })
+      },
+    },
+  ]) {
+    it(`gets another PIN that is ${what}, when it was signed anew with the right time and that reply was lost`, async () => {
+      const token = await enrol(server, phone, old)
+      phone.network.down = true
+      assert.equal((await token.changeUnlock(old, { pin: fresh })).is, 'not_sent')
+      phone.network.down = false
+      server.clock.advance(400_000)
+      Object.assign(phone.network, { loseReplies: 4, losing: /factor 200/ })
+      assert.equal((await token.retryChange()).is, 'not_sent')
+      assert.deepEqual(await settle(token), { is: 'done' })
+    })
+  }
+
+  it('says of a change that it has no answer yet while it is being sent, and sends it once however often it is asked', async () => {
+    const token = await enrol(server, phone, old)
+    lose(3)
+    const changing = token.changeUnlock(old, { pin: fresh })
+    await until(() => token.lateChange)
+    assert.deepEqual(
+      await Promise.all([changing, token.retryChange(), token.retryChange()]),
+      Array(3).fill({ is: 'done' }),
+    )
+    assert.deepEqual([changes().length, token.lateChange], [4, undefined])
+  })
+
   it('is unlocked by fingerprint instead of its PIN, and by a PIN again, where the domain takes both', async () => {
     const token = await enrol(server, phone, old, either)
     assert.deepEqual([token.unlock, token.unlocks], ['pin', ['pin', 'platform']])

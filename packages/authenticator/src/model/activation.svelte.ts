@@ -135,9 +135,10 @@ export class ActivationFlow implements Activation {
     if (expires * 1000 <= this.#parts.inside.client.clock.now()) return
     const time = Math.floor(this.#parts.inside.client.clock.now() / 1000)
     const policy = { ...record.policy, unlock: [record.unlock.method] }
-    await this.#offer({ ...record, aid, nonce, expires, time, policy })
-    const offer = this.#offered?.view
-    if (!offer) return
+    const offered = await this.#offerOf({ ...record, aid, nonce, expires, time, policy })
+    if (this.#step.at !== 'idle') return // the user has begun another meanwhile
+    this.#offered = offered
+    const offer = offered.view
     if (jws === undefined) {
       this.#step = { at: 'unlock', offer, busy: false }
       return
@@ -165,9 +166,13 @@ export class ActivationFlow implements Activation {
   }
 
   async #offer(reply: BeginReply): Promise<void> {
+    this.#offered = await this.#offerOf(reply)
+  }
+
+  async #offerOf(reply: BeginReply): Promise<{ reply: BeginReply; view: Offer }> {
     const { client, platform } = this.#parts.inside
     const hasPlatform = reply.policy.unlock.includes('platform') && (await platform.available())
-    this.#offered = { reply, view: offerView(reply, client.transport.origin, hasPlatform) }
+    return { reply, view: offerView(reply, client.transport.origin, hasPlatform) }
   }
 
   #unlock(problem: UnlockProblem): void {

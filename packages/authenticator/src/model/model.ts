@@ -231,6 +231,8 @@ export interface Token {
   readonly unlocks: Exclude<Unlock, 'none'>[]
   /** a change was sent and has no answer yet: retryChange() */
   readonly unconfirmedChange: boolean
+  /** why a change that is being sent has no answer yet, after some seconds; retryChange() sends it at once */
+  readonly lateChange: SendProblem | undefined
   /** Another unlock, proven by the old one: '' where that is the platform's, which asks by itself. Call it from a tap. */
   changeUnlock(oldPin: string, next: NewUnlock): Promise<ChangeResult>
   /** Sends a change that had no answer again. */

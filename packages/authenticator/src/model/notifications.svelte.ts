@@ -15,6 +15,8 @@ export class NotificationSetting implements Notifications {
   #declined = $state(false)
   /** what was told to the server in this visit, so that a refusal is not repeated with every poll */
   readonly #told = new Map<string, string>()
+  /** once per visit */
+  #renewing: Promise<void> | undefined
 
   constructor(inside: Surroundings, keyring: Keyring) {
     this.#inside = inside
@@ -66,7 +68,18 @@ export class NotificationSetting implements Notifications {
   async compare(record: TokenRecord, push: 'ok' | 'none' | 'stale'): Promise<void> {
     if (this.#vapid === undefined || this.#permission !== 'granted' || push === 'ok') return
     const subscription = await this.#inside.push.current(this.#vapid)
-    if (subscription && this.#told.get(record.tid) !== subscription.endpoint) await this.#tell(record, subscription)
+    if (!subscription || this.#told.get(record.tid) === subscription.endpoint) return
+    // The server has had this one, and knows that it is gone: the browser does not.
+    if (record.pushEndpoint !== subscription.endpoint) return this.#tell(record, subscription)
+    this.#renewing ??= this.#renew(this.#vapid)
+    await this.#renewing
+  }
+
+  async #renew(vapid: string): Promise<void> {
+    const { push } = this.#inside
+    await push.unsubscribe().catch(() => {}) // its push service is out of reach: the next visit tries again
+    const subscription = await push.subscribe(vapid)
+    if (subscription) await this.#tellAll(subscription)
   }
 
   async #tellAll(subscription: PushSubscription): Promise<void> {

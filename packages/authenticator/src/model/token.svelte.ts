@@ -2,7 +2,17 @@ import { removeToken } from '../protocol/changes.ts'
 import { Refusal } from '../protocol/refusals.ts'
 import type { TokenRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
-import type { ChangeResult, Domain, HistoryEntry, NewUnlock, RemoveResult, Token, TokenState, Unlock } from './model.ts'
+import type {
+  ChangeResult,
+  Domain,
+  HistoryEntry,
+  NewUnlock,
+  RemoveResult,
+  SendProblem,
+  Token,
+  TokenState,
+  Unlock,
+} from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Ticker } from './ticker.svelte.ts'
 import { UnlockChange } from './unlock-change.svelte.ts'
@@ -77,6 +87,10 @@ export class KeyView implements Token {
 
   get unconfirmedChange(): boolean {
     return this.#change.unanswered
+  }
+
+  get lateChange(): SendProblem | undefined {
+    return this.#change.late
   }
 
   get minLength(): number {

@@ -6,7 +6,7 @@ import { isCalledOff } from '../protocol/platform.ts'
 import { Refusal, type RefusalCode } from '../protocol/refusals.ts'
 import type { ChangeId, TokenRecord, UnlockRecord } from '../store/records.ts'
 import type { Keyring } from './keyring.svelte.ts'
-import type { ChangeResult, NewUnlock } from './model.ts'
+import type { ChangeResult, NewUnlock, SendProblem } from './model.ts'
 import type { Surroundings } from './surroundings.ts'
 import {
   doubted,
@@ -16,11 +16,14 @@ import {
   settledBy,
   unlockBy,
   withChange,
+  withId,
   withoutChange,
   withUnknown,
 } from './unlock-records.ts'
 import { kindOf, sendProblem } from './views.ts'
 
+/** after so long without an answer the user is told */
+const lateMs = 4_000
 const notTaken: RefusalCode[] = ['factor_required', 'factor_failed', 'malformed']
 
 /** A change under way. The message is in memory only: with it, and what is stored, a PIN could be searched for (§6). */
@@ -45,6 +48,10 @@ export class UnlockChange {
   readonly #inside: Surroundings
   readonly #keyring: Keyring
   #sent = $state.raw<Change>()
+  #late = $state.raw<SendProblem>()
+  #sending: Promise<ChangeResult> | undefined
+  /** ends the pause before the next try */
+  #hurry: (() => void) | undefined
 
   constructor({ inside, keyring }: { inside: Surroundings; keyring: Keyring }) {
     this.#inside = inside
@@ -54,6 +61,11 @@ export class UnlockChange {
   /** A change was sent and has no answer. */
   get unanswered(): boolean {
     return this.#sent !== undefined
+  }
+
+  /** Why there is no answer yet, while it is being sent; undefined as long as nobody need know. */
+  get late(): SendProblem | undefined {
+    return this.#late
   }
 
   /** Proves the old unlock, and sends the new one. Where one of them is the platform's, call it from a tap. */
@@ -76,12 +88,20 @@ export class UnlockChange {
     return this.send()
   }
 
-  /** Sends what has no answer. */
-  async send(): Promise<ChangeResult> {
+  /** Sends what has no answer; what is being sent already, without a further pause. */
+  send(): Promise<ChangeResult> {
+    this.#hurry?.()
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined
+    })
+    return this.#sending
+  }
+
+  async #send(): Promise<ChangeResult> {
     const change = this.#sent
     if (!change) return { is: 'unsupported' }
     try {
-      await sendFactor(this.#inside.client, change.before, change)
+      await this.#deliver(change)
     } catch (error) {
       if (error instanceof Refusal) return this.#refused(error, change)
       throw error
@@ -91,6 +111,41 @@ export class UnlockChange {
       return record && { ...settledBy(record, change.unlock), unlockRequired: false }
     })
     return { is: 'done' }
+  }
+
+  // A network that swallows everything is silent for as long as a call may take: that is too long to say nothing.
+  async #deliver(change: Change): Promise<void> {
+    const { client } = this.#inside
+    const over = new AbortController()
+    const onLate = (refusal: Refusal) => {
+      this.#late = sendProblem(refusal)
+      return new Promise<void>((resolve) => {
+        this.#hurry = resolve
+      })
+    }
+    client.transport.sleep(lateMs, over.signal).then(
+      () => {
+        if (!over.signal.aborted) this.#late ??= { is: 'server' }
+      },
+      () => {}, // it has come to an end before
+    )
+    try {
+      await sendFactor(client, change.before, {
+        ...change,
+        onLate,
+        onSignedAgain: (again) => this.#keep(change, again),
+      })
+    } finally {
+      over.abort()
+      this.#hurry = undefined
+      this.#late = undefined
+    }
+  }
+
+  // The server knows it again by all that was signed, the time too.
+  async #keep(change: Change, again: Pick<Change, 'jws' | 'id'>): Promise<void> {
+    this.#sent = { ...change, ...again }
+    await this.#keyring.update(change.before.tid, (record) => record && withId(record, again.id))
   }
 
   #idOf(record: TokenRecord, { next }: Wish): ChangeId {

@@ -24,6 +24,11 @@ export function withChange(record: TokenRecord, unlock: UnlockRecord, id?: Chang
   return { ...record, unsettled: { unlock, ...(id && { id }), ...(others.length > 0 && { others }) } }
 }
 
+/** The record when the change under way was signed anew. */
+export function withId(record: TokenRecord, id: ChangeId): TokenRecord {
+  return record.unsettled?.id?.jti === id.jti ? { ...record, unsettled: { ...record.unsettled, id } } : record
+}
+
 /** The record when a change is known not to have happened. */
 export function withoutChange(record: TokenRecord): TokenRecord {
   const { unsettled, ...rest } = record

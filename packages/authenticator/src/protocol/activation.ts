@@ -57,7 +57,7 @@ export function signFinish(
 export async function sendFinish(client: Client, signer: Signer, jws: string, patience?: Patience): Promise<void> {
   const send = (body: string) => callPatiently(client.transport, { path: '/activation/finish', body }, patience)
   const reply = await send(jws).catch(async (refusal: unknown) =>
-    send(await signAgain(client, signer, { op: 'activate', jws }, refusal)),
+    send((await signAgain(client, signer, { op: 'activate', jws }, refusal)).jws),
   )
   if (reply.state !== 'active' || reply.tid !== signer.tid) throw new Refusal('strange_answer', { status: 200 })
 }

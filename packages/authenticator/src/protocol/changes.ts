@@ -4,7 +4,7 @@ import type { UnlockBinding } from '@countersign/protocol/unlock.ts'
 import type { ChangeId } from '../store/records.ts'
 import { isRefusal } from './refusals.ts'
 import { type Client, randomBytes, type Signer, sendOperation, signAgain, signOperation } from './signing.ts'
-import { callPatiently } from './transport.ts'
+import { callPatiently, type Patience } from './transport.ts'
 
 /** how long the server surely knows a message again; it promises a minute more */
 const rememberedSeconds = 600
@@ -34,6 +34,15 @@ export function signFactor(
   return signOperation(client, signer, { op: 'factor', members })
 }
 
+/** A change of factor as it is sent, and who is told of it. */
+export interface FactorMessage {
+  jws: string
+  id: ChangeId
+  onLate: NonNullable<Patience['onLate']>
+  /** It was signed anew, and is sent when this resolves: from now on only that one may be sent again. */
+  onSignedAgain(message: { jws: string; id: ChangeId }): Promise<void>
+}
+
 /**
  * Sends a change of factor, the very same bytes until there is an answer; with the right time, once, where it is certain that it
  * was not judged before. Throws `clock_skew` where that is not, `factor_failed`, `factor_required`, `replayed` …
@@ -41,12 +50,14 @@ export function signFactor(
 export async function sendFactor(
   client: Client,
   signer: Signer,
-  { jws, id }: { jws: string; id: ChangeId },
+  { jws, id, onLate, onSignedAgain }: FactorMessage,
 ): Promise<void> {
-  const send = (body: string) => callPatiently(client.transport, { path: '/factor', body })
+  const send = (body: string) => callPatiently(client.transport, { path: '/factor', body }, { times: 3, onLate })
   await send(jws).catch(async (refusal: unknown) => {
     if (isRefusal(refusal) && (refusal.time ?? 0) - id.iat >= rememberedSeconds) throw refusal
-    return send(await signAgain(client, signer, { op: 'factor', jws }, refusal))
+    const again = await signAgain(client, signer, { op: 'factor', jws }, refusal)
+    await onSignedAgain({ jws: again.jws, id: { ...id, iat: again.iat } })
+    return send(again.jws)
   })
 }
 

@@ -60,13 +60,13 @@ export async function signAgain(
   { signKey }: Signer,
   { op, jws }: { op: Operation; jws: string },
   refusal: unknown,
-): Promise<string> {
+): Promise<{ jws: string; iat: number }> {
   const message = parseMessage(jws, messageType(op))
   const payload = message && readPayload(message)
   if (!payload || !isRefusal(refusal, 'clock_skew')) throw refusal
   if (refusal.time !== undefined) client.clock.learn(refusal.time)
   const iat = Math.floor(client.clock.now() / 1000)
-  return signMessage(signKey, messageType(op), message.kid, { ...payload, iat })
+  return { jws: await signMessage(signKey, messageType(op), message.kid, { ...payload, iat }), iat }
 }
 
 /** Signs and sends; signs anew, once each, when the clock was off or the jti taken. Not for `answer`, which needs neither. */

@@ -72,6 +72,7 @@ export function token(differences: Partial<Token> = {}): Token {
     rename: async () => {},
     unlocks: ['pin'],
     unconfirmedChange: false,
+    lateChange: undefined,
     changeUnlock: async () => ({ is: 'done' }),
     retryChange: async () => ({ is: 'done' }),
     remove: async () => ({ is: 'done' }),

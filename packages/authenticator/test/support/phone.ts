@@ -24,7 +24,7 @@ interface Network {
   down: boolean
   /** the next so many answers to these paths arrive at nobody: the server has acted on the message */
   loseReplies: number
-  /** only these are lost; all by default */
+  /** only these are lost, by path and status; all by default */
   losing: RegExp
   /** every body that was sent, with its path */
   sent: { path: string; body: string }[]
@@ -183,7 +183,7 @@ function fetchOver(network: Network & { cut: AbortController }): typeof fetch {
     if (network.down) throw new TypeError('fetch failed')
     const signal = AbortSignal.any([network.cut.signal, ...(init.signal ? [init.signal] : [])])
     const response = await fetch(input, { ...init, signal })
-    if (network.loseReplies === 0 || !network.losing.test(path)) return response
+    if (network.loseReplies === 0 || !network.losing.test(`${path} ${response.status}`)) return response
     network.loseReplies--
     await response.arrayBuffer()
     throw new TypeError('terminated')
