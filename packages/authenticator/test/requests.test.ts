@@ -312,6 +312,28 @@ onSqlite((engine) => {
     await until(() => about(stray) === 2)
   })
 
+  it('does not take what the server said of a key before it was active for a refusal', async () => {
+    await enrol(server, phone)
+    const other = await domainOf(server, { keyType: 'ONE_STEP' })
+    const [asked, active] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    phone.network.held = { paths: /finish/, until: asked.promise }
+    const { setFacts } = phone.store
+    // The poll that has asked about both keys has its answer, and comes to it only when the second one is active.
+    phone.store.setFacts = async (facts) => {
+      const last = phone.network.sent.findLast(({ path }) => path === '/sync')
+      if (last && kidsOf(last.body).length === 2) {
+        asked.resolve()
+        await active.promise
+      }
+      return setFacts(facts)
+    }
+    const { tid } = await enrol(server, phone, undefined, other)
+    active.resolve()
+    const { sid } = await askFor(server, other)
+    await shown(phone, sid)
+    assert.equal(phone.model.tokens.all.find((token) => token.tid === tid)?.state.is, 'active')
+  })
+
   it('does not tell the server of requests of a key that rests, which would end each poll at once', async () => {
     const other = await domainOf(server, { keyType: 'ONE_STEP' })
     await enrol(server, phone)

@@ -189,7 +189,7 @@ export class Poller implements Connection {
     const reply = await sync(inside.client, tokens, { waitSeconds: wait, have, signal })
     await this.#connected()
     ticker.update()
-    for (const result of reply.results) await this.#note(result)
+    for (const result of reply.results) await this.#note(result, tokens)
     const heard = reply.results.filter((result) => result.ok)
     const news = {
       time: reply.time,
@@ -201,10 +201,12 @@ export class Poller implements Connection {
     inside.tabs.tell({ kind: 'pending', news })
   }
 
-  async #note(result: SyncResult): Promise<void> {
+  async #note(result: SyncResult, asked: TokenRecord[]): Promise<void> {
     const { inside, keyring } = this.#parts
     const record = keyring.find(result.kid)
     if (!record) return
+    // Activated since it was asked about: a refusal of before says nothing.
+    if (!result.ok && record.state !== asked.find(({ tid }) => tid === record.tid)?.state) return
     const now = inside.client.clock.now()
     if (result.ok) {
       this.#resting.delete(record.tid)

@@ -26,6 +26,8 @@ interface Network {
   loseReplies: number
   /** only these are lost, by path and status; all by default */
   losing: RegExp
+  /** what is sent to these paths leaves only then */
+  held: { paths: RegExp; until: Promise<void> } | undefined
   /** every body that was sent, with its path */
   sent: { path: string; body: string }[]
 }
@@ -163,7 +165,7 @@ function closing(page: { closed: boolean }, model: OpenModel): () => void {
 function openNetwork(): Network & { cut: AbortController } {
   let down = false
   return {
-    ...{ loseReplies: 0, losing: /./, sent: [] },
+    ...{ loseReplies: 0, losing: /./, held: undefined, sent: [] },
     cut: new AbortController(),
     get down() {
       return down
@@ -180,6 +182,7 @@ function fetchOver(network: Network & { cut: AbortController }): typeof fetch {
   return async (input, init = {}) => {
     const path = new URL(String(input)).pathname.replace('/device/v1', '')
     if (typeof init.body === 'string') network.sent.push({ path, body: init.body })
+    if (network.held?.paths.test(path)) await network.held.until
     if (network.down) throw new TypeError('fetch failed')
     const signal = AbortSignal.any([network.cut.signal, ...(init.signal ? [init.signal] : [])])
     const response = await fetch(input, { ...init, signal })
