@@ -285,6 +285,10 @@ export const de: Words = {
       title: 'Unklar, ob Ihre Antwort ankam',
       text: 'Die Zeit ist um. Melden Sie sich neu an, falls Sie nicht angemeldet sind.',
     },
+    takeBackUnknown: {
+      title: 'Unklar, ob Ihre Antwort ankam',
+      text: 'Vielleicht kam jemand hinein: Ändern Sie jetzt Ihr Passwort und rufen Sie Ihre Administration an.',
+    },
     denialUnknown: {
       title: 'Unklar, ob Ihre Antwort ankam',
       text: 'Die Zeit ist um, niemand kam hinein. Waren Sie es nicht, sagen Sie es Ihrer Administration.',

@@ -262,6 +262,10 @@ export const en = {
       title: 'We can’t tell if your answer arrived',
       text: 'The time is up. Sign in again if you are not signed in.',
     },
+    takeBackUnknown: {
+      title: 'We can’t tell if your answer arrived',
+      text: 'Someone may have got in: change your password now and call your administrator.',
+    },
     denialUnknown: {
       title: 'We can’t tell if your answer arrived',
       text: 'The time is up, and nobody got in. If this wasn’t you, tell your administrator.',

@@ -42,6 +42,36 @@ export function overtaken(stage: Stage): void {
     await phone.press('Done')
   })
 
+  it('keeps its place while it is asked why it is denied, though a newer one comes', async () => {
+    const { phone, verdict } = await asked()
+    await phone.answer('Deny')
+    await phone.sees('Why are you denying this?')
+    const newer = await askFor(stage.server, domainId)
+    await phone.reads('2 requests wait.')
+    await phone.press(/^I started this by mistake/)
+    await phone.sees('Denied')
+    assert.deepEqual([await verdict(), await newer.verdict()], ['denied', 'pending'])
+    await stage.server.call('DELETE', newer.path)
+    await phone.reachList()
+  })
+
+  it('says what an approval that could not be taken back may mean', async () => {
+    const { phone, verdict } = await asked()
+    await phone.answer('Approve')
+    await phone.sees('Approved')
+    stage.expect(/ERR_FAILED/)
+    const { waiting, mend } = await breakOff(phone, '/answer', 'message')
+    await phone.press('That wasn’t me after all')
+    await waiting
+    stage.server.clock.advance(121_000)
+    // The poll brings the time with it.
+    const newer = await askFor(stage.server, domainId)
+    await stage.server.call('DELETE', newer.path)
+    await phone.reads('Someone may have got in')
+    assert.equal(await verdict(), 'approved')
+    await mend()
+  })
+
   it('is approved in one tab: the other one says that it is over, and the phone remembers what it was', async () => {
     const phone = await keyholder(stage, domainId)
     const page = await phone.context.newPage()

@@ -167,6 +167,7 @@ export const states: Record<string, GalleryState> = {
       into(...pair(Approved, { request: request(language), at: now - 4000, ondone: nothing, onnotme: nothing })),
   },
   'approval-unknown': show(Results, { kind: 'approvalUnknown', ondone: nothing }),
+  'take-back-unknown': show(Results, { kind: 'takeBackUnknown', ondone: nothing }),
   'denial-unknown': show(Results, { kind: 'denialUnknown', ondone: nothing }),
   'denied-by-mistake': show(Results, { kind: 'denied', ondone: nothing }),
   denied: show(Results, { kind: 'blocked', ondone: nothing }),
